@@ -1,0 +1,71 @@
+/*
+ * view/tree.h - the account as a tree of directories and files.
+ * Called by fs on FUSE threads, one struct view per thread. Reads the store, never the network.
+ */
+#ifndef MOUNTMAIL_VIEW_TREE_H
+#define MOUNTMAIL_VIEW_TREE_H
+
+#include <mountmail/store/store.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+/* What every entry has in common. */
+struct view_conf {
+	uid_t uid;
+	gid_t gid;
+	mode_t umask; /* taken from 0700 for directories and 0400 for files, widened by group and other */
+	int64_t mounted; /* wall clock of the mount, for the fixed entries' times */
+};
+
+struct view;
+
+/* conf is copied; reader is borrowed. Owned by the caller. */
+struct view *view_create(struct store_reader *reader, const struct view_conf *conf);
+void view_destroy(struct view *view);
+
+struct view_entry {
+	struct stat stat;   /* st_ino, st_mode, st_nlink, uid, gid, size, blocks, times */
+	bool message;
+	bool verified;      /* message: the size is that of a body that was seen */
+	int64_t folder_id;  /* directory: its own row (0 for the root); message: its folder's */
+	uint32_t uid;       /* message only */
+};
+
+/* 0, -ENOENT (also for a parent that is no directory: -ENOTDIR), -EIO. */
+int view_lookup(struct view *view, uint64_t parent, const char *name,
+	struct view_entry *entry_out);
+int view_get(struct view *view, uint64_t inode, struct view_entry *entry_out);
+
+/*
+ * Whether a directory can be listed now: 0; -EAGAIN when its messages were never listed completely
+ * (folder_id_out says which folder to ask account_list_folder for); -ENOENT; -ENOTDIR; -EIO.
+ */
+int view_list_ready(struct view *view, uint64_t inode, int64_t *folder_id_out);
+
+/*
+ * Entries of a directory behind cookie (0: from the start): ".", "..", subfolders, messages by UID.
+ * each gets a cookie that leads to what follows the entry, stable across changes; false stops.
+ */
+int view_list(struct view *view, uint64_t inode, uint64_t cookie,
+	bool (*each)(void *ctx, const char *name, const struct view_entry *entry,
+		uint64_t next_cookie),
+	void *ctx);
+
+/*
+ * The extended attributes of a message: user.mail.uid, flags, from, to, cc, subject, date,
+ * message-id; those it has. value_out is owned. 0, -ENODATA, -ENOENT, -EIO.
+ */
+int view_xattr_get(struct view *view, uint64_t inode, const char *name, char **value_out,
+	size_t *len_out);
+/* Names, each with its NUL, one after the other; owned. */
+int view_xattr_list(struct view *view, uint64_t inode, char **names_out, size_t *len_out);
+
+/* The folder a path from the mount's root leads to ("" for the root, id STORE_ROOT). 0, -ENOENT, -EIO. */
+int view_folder_by_path(struct view *view, const char *path, int64_t *folder_id_out);
+
+/* A folder's path in the mount, as shown in status; owned, NULL when it is gone. */
+char *view_folder_path(struct view *view, int64_t folder_id);
+
+#endif

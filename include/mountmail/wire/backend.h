@@ -1,0 +1,177 @@
+/*
+ * wire/backend.h - the contract between sync and a mail server.
+ * Called by one sync worker thread per backend; only cancel() may come from another thread.
+ * Implemented by imap.c (inside the wire process), client.c (in the mail process, speaking
+ * to such a process) and, for tests, by a scripted fake.
+ *
+ * Every call blocks until it is done, and ends within the connection's deadline: a server
+ * that says nothing for timeout_ms while an answer is due is a lost connection.
+ *
+ * Every call fills a struct backend_result. Its status tells by scope what to do next:
+ *
+ *   OK                 done
+ *   STOPPED            a sink callback returned false; the backend can be used on
+ *   MESSAGE_GONE       (in message_failed) the server no longer has it
+ *   MESSAGE_BAD        (in message_failed) it is there and cannot be delivered
+ *   FOLDER_GONE        the folder is not there, or may not be opened
+ *   FOLDER_CHANGED     its epoch is not the one asked for; scan_sink.begin() told the new one
+ *   THROTTLED          wait retry_ms, then go on with this backend
+ *   CONNECTION_LOST    close this backend, make another one, try again
+ *   AUTH_FAILED        final until the secret changes
+ *   REFUSED            the server will not do this, or we will not deal with it (certificate,
+ *                      STARTTLS missing, no IMAP4rev1): trying again changes nothing
+ *
+ * After CONNECTION_LOST, AUTH_FAILED and REFUSED from open(), and after CONNECTION_LOST from
+ * anything, only close() may be called.
+ *
+ * Data handed to a callback is borrowed until the callback returns.
+ */
+#ifndef MOUNTMAIL_WIRE_BACKEND_H
+#define MOUNTMAIL_WIRE_BACKEND_H
+
+#include <mountmail/mail/folder.h>
+#include <mountmail/mail/message.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum backend_status {
+	BACKEND_OK,
+	BACKEND_STOPPED,
+	BACKEND_MESSAGE_GONE,
+	BACKEND_MESSAGE_BAD,
+	BACKEND_FOLDER_GONE,
+	BACKEND_FOLDER_CHANGED,
+	BACKEND_THROTTLED,
+	BACKEND_CONNECTION_LOST,
+	BACKEND_AUTH_FAILED,
+	BACKEND_REFUSED,
+};
+
+struct backend_result {
+	enum backend_status status;
+	uint32_t retry_ms; /* with THROTTLED; 0: the server named no time */
+	char text[512];    /* for people: what happened, at which server, what to do; "" when OK */
+};
+
+/* What a server can do, told by open(). */
+enum backend_cap {
+	BACKEND_CAP_UIDPLUS = 1 << 0,
+	BACKEND_CAP_MOVE = 1 << 1,
+	BACKEND_CAP_CONDSTORE = 1 << 2,
+	BACKEND_CAP_QRESYNC = 1 << 3,
+	BACKEND_CAP_IDLE = 1 << 4,
+	BACKEND_CAP_NOTIFY = 1 << 5,
+	BACKEND_CAP_ESEARCH = 1 << 6,
+	BACKEND_CAP_SPECIAL_USE = 1 << 7,
+	BACKEND_CAP_LIST_STATUS = 1 << 8,
+	BACKEND_CAP_GMAIL = 1 << 9,   /* X-GM-EXT-1 */
+	BACKEND_CAP_COMPRESS = 1 << 10,
+};
+
+struct backend_server {
+	uint32_t caps;      /* enum backend_cap */
+	char name[128];     /* "imap.example.org", for people */
+};
+
+/* A callback that returns false ends the call with STOPPED, at the next safe point. */
+struct backend_list_sink {
+	void *ctx;
+	bool (*folder)(void *ctx, const struct mail_folder *folder);
+};
+
+/* What SELECT or EXAMINE said. */
+struct backend_folder_state {
+	uint64_t epoch;    /* UIDVALIDITY, read as 64 bits; 0 when the server gave none */
+	uint32_t exists;   /* messages now */
+	uint32_t uidnext;  /* 0 when the server did not say */
+	uint64_t modseq;   /* HIGHESTMODSEQ, 0 without CONDSTORE */
+};
+
+struct backend_scan {
+	const char *raw;   /* borrowed; the folder's raw name */
+	uint64_t epoch;    /* the epoch that last_uid belongs to; 0: nothing known yet */
+	uint32_t last_uid; /* report messages above this one in full */
+	bool survey;       /* also report which messages up to last_uid still exist, and flags */
+};
+
+/*
+ * The order of calls: begin once; then existing for every UID up to last_uid that is there
+ * (ascending), if asked for; then message (ascending) with a batch after every few thousand
+ * and at the end. Without begin having returned true nothing else is called.
+ */
+struct backend_scan_sink {
+	void *ctx;
+	bool (*begin)(void *ctx, const struct backend_folder_state *state);
+	bool (*existing)(void *ctx, uint32_t uid, uint32_t flags);
+	/* The survey is complete: what was not named is gone. Not called after a failure. */
+	bool (*surveyed)(void *ctx);
+	bool (*message)(void *ctx, const struct mail_message *message);
+	/* Every message up to UID through was reported: commit here, a later scan goes on here. */
+	bool (*batch)(void *ctx, uint32_t through);
+};
+
+/* One wanted body: what is known of it, so that an impostor is noticed. */
+struct backend_want {
+	uint32_t uid;
+	const char *uidl;       /* POP3, else NULL; borrowed */
+	const char *message_id; /* as stored, or NULL; borrowed */
+	int64_t date;           /* INTERNALDATE as stored */
+};
+
+struct backend_fetch {
+	const char *raw;        /* borrowed; the folder's raw name */
+	uint64_t epoch;         /* another one now: FOLDER_CHANGED, nothing delivered */
+	const struct backend_want *wants;
+	size_t count;           /* 1 to BACKEND_FETCH_MAX */
+};
+
+#define BACKEND_FETCH_MAX 512
+
+/*
+ * For each wanted message, in the server's order: data any number of times and then done;
+ * or failed, at any point, which voids the data since the last done or failed.
+ * On any other end of the call, unfinished data is void as well.
+ */
+struct backend_fetch_sink {
+	void *ctx;
+	bool (*data)(void *ctx, const void *data, size_t len);
+	bool (*done)(void *ctx, uint32_t uid, uint64_t size);
+	bool (*failed)(void *ctx, uint32_t uid, enum backend_status status, const char *text);
+};
+
+struct backend;
+
+struct backend_ops {
+	/* Connects, secures, logs in. First and once. */
+	void (*open)(struct backend *backend, struct backend_server *server_out,
+		struct backend_result *result);
+	/* Every folder the account has, in the server's order. RFC 9051 section 6.3.9. */
+	void (*list)(struct backend *backend, const struct backend_list_sink *sink,
+		struct backend_result *result);
+	/* What a folder holds beyond a known point. Opens it read-only (EXAMINE). */
+	void (*scan)(struct backend *backend, const struct backend_scan *scan,
+		const struct backend_scan_sink *sink, struct backend_result *result);
+	/* Bodies, streamed, byte for byte, without setting \Seen (PEEK). */
+	void (*fetch)(struct backend *backend, const struct backend_fetch *fetch,
+		const struct backend_fetch_sink *sink, struct backend_result *result);
+	/*
+	 * Ends a call in progress, which then returns CONNECTION_LOST, and every later one.
+	 * From any thread, until close() is called. May be NULL in a backend used by one thread.
+	 */
+	void (*cancel)(struct backend *backend);
+	/* Logs out if that needs no waiting, and frees the backend. */
+	void (*close)(struct backend *backend);
+};
+
+/* The first member of every implementation. */
+struct backend {
+	const struct backend_ops *ops;
+};
+
+const char *backend_status_name(enum backend_status status);
+void backend_result_ok(struct backend_result *result);
+void backend_result_set(struct backend_result *result, enum backend_status status,
+	const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#endif
