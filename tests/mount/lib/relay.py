@@ -1,0 +1,81 @@
+"""A relay between a mount and the server that can watch, stall, slow down and cut."""
+import socket
+import threading
+import time
+
+
+class Relay:
+    """Relays 127.0.0.1:port to the server's port. With tls=none it also sees the commands."""
+
+    def __init__(self, target):
+        self.target = target
+        self.listener = socket.create_server(('127.0.0.1', 0))
+        self.port = self.listener.getsockname()[1]
+        self.stalled = threading.Event()   # set: what the server says is held back
+        self.rate = None                   # bytes a second towards the client
+        self.sent = b''                    # what clients sent, all connections
+        self.received = 0                  # bytes passed to clients
+        self.connections = 0
+        self.sockets = set()
+        self.lock = threading.Lock()
+        self.closing = False
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                server = socket.create_connection(('127.0.0.1', self.target))
+            except OSError:
+                client.close()
+                continue
+            with self.lock:
+                self.connections += 1
+                self.sockets |= {client, server}
+            threading.Thread(target=self.upstream, args=(client, server), daemon=True).start()
+            threading.Thread(target=self.downstream, args=(server, client), daemon=True).start()
+
+    def upstream(self, client, server):
+        try:
+            while data := client.recv(65536):
+                with self.lock:
+                    self.sent += data
+                server.sendall(data)
+            server.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def downstream(self, server, client):
+        try:
+            while data := server.recv(65536 if not self.rate else 8192):
+                while self.stalled.is_set() and not self.closing:
+                    time.sleep(0.02)
+                if self.rate:
+                    time.sleep(len(data) / self.rate)
+                client.sendall(data)
+                self.received += len(data)
+            client.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def count(self, what):
+        with self.lock:
+            return self.sent.count(what)
+
+    def cut(self):
+        """Ends every connection, as a server that restarts does."""
+        with self.lock:
+            for sock in self.sockets:
+                try:
+                    sock.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+            self.sockets.clear()
+
+    def close(self):
+        self.closing = True
+        self.listener.close()
+        self.cut()
