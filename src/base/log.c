@@ -19,16 +19,6 @@ static const char *const log_level_names[] = {
 	[LOG_LEVEL_DEBUG] = "debug",
 };
 
-void text_tame(char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if (c < 0x20 || c == 0x7f)
-			text[i] = '?';
-	}
-}
-
 void log_setup(enum log_level threshold, const char *role)
 {
 	log_threshold = threshold;
