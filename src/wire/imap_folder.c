@@ -145,6 +145,11 @@ bool imap_examine(struct imap *imap, const char *raw, struct backend_result *res
 		imap_result_fail(imap, result, reply, BACKEND_FOLDER_GONE, "opening the folder");
 		return false;
 	}
+	if (!imap->session->imap_selection_info->sel_has_exists) {
+		backend_result_set(result, BACKEND_THROTTLED,
+			"%s did not say how many messages the folder has", imap->conf->host);
+		return false;
+	}
 	imap_read_state(imap);
 	imap->selected = xstrdup(raw);
 	return true;

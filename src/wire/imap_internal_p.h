@@ -12,7 +12,7 @@
 #include "guard_p.h"
 #include "imap_p.h"
 #include "stream_p.h"
-#include <libetpan/libetpan.h>
+#include <libetpan/mailimap.h>
 #include <mountmail/base/buf.h>
 
 /* Capabilities that only the backend itself cares for; above those of enum backend_cap. */
@@ -127,6 +127,8 @@ bool imap_answer_is_busy(const struct imap *imap);
  */
 void imap_result_fail(struct imap *imap, struct backend_result *result, enum imap_reply reply,
 	enum backend_status otherwise, const char *doing);
+/* Lost because of what the server said, not because of the network. */
+bool imap_answer_broke(const struct imap *imap);
 /* Why the connection is lost, for a person; borrowed. */
 const char *imap_lost_reason(struct imap *imap);
 /* True when the caller wants no more: result is STOPPED then. */

@@ -89,7 +89,7 @@ static bool imap_read_namespace(
 	const char *line;
 	size_t len, at = 0;
 
-	buf_append_str(prefix_out, "");
+	buf_reserve(prefix_out, 1);
 	if (!(imap->caps & IMAP_CAP_NAMESPACE))
 		return true;
 	reply = imap_command_text(imap, NULL, "NAMESPACE");

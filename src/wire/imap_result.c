@@ -30,6 +30,12 @@ bool imap_answer_is_busy(const struct imap *imap)
 	return false;
 }
 
+bool imap_answer_broke(const struct imap *imap)
+{
+	return !imap->answer.text[0] &&
+		(guard_failure(imap->guard)[0] || !stream_failure(imap->stream)[0]);
+}
+
 const char *imap_lost_reason(struct imap *imap)
 {
 	const char *reason = "";

@@ -10,7 +10,7 @@
 #define MOUNTMAIL_WIRE_STREAM_P_H
 
 #include "guard_p.h"
-#include <libetpan/libetpan.h>
+#include <libetpan/mailstream.h>
 #include <mountmail/wire/backend.h>
 #include <mountmail/wire/conf.h>
 #include <stdbool.h>
