@@ -1,0 +1,172 @@
+#include "db_p.h"
+#include <assert.h>
+#include <errno.h>
+#include <mountmail/base/log.h>
+#include <mountmail/base/xalloc.h>
+#include <string.h>
+
+/* Long enough for a commit on a slow disk; readers never wait, that is WAL's point. */
+#define DB_BUSY_MS 30000
+
+static int db_errno(int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_FULL:
+		return -ENOSPC;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return -EUCLEAN;
+	default:
+		return -EIO;
+	}
+}
+
+static int db_fail(struct db *db, const char *doing)
+{
+	int code = sqlite3_extended_errcode(db->handle);
+
+	log_error("cache database: %s: %s (%d)", doing, sqlite3_errmsg(db->handle), code);
+	return db_errno(code);
+}
+
+static const char db_writer_setup[] =
+	"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;"
+	"PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=2000; PRAGMA trusted_schema=OFF;";
+static const char db_reader_setup[] =
+	"PRAGMA query_only=1; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4096;"
+	"PRAGMA trusted_schema=OFF;";
+
+int db_open(struct db *db, const char *path, enum db_mode mode, struct error *err)
+{
+	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_READWRITE |
+		    (mode == DB_WRITER ? SQLITE_OPEN_CREATE : 0);
+	int code;
+
+	*db = (struct db){0};
+	code = sqlite3_open_v2(path, &db->handle, flags, NULL);
+	if (code == SQLITE_OK) {
+		sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
+		code = sqlite3_exec(db->handle,
+			mode == DB_WRITER ? db_writer_setup : db_reader_setup, NULL, NULL,
+			NULL);
+	}
+	if (code == SQLITE_OK)
+		return 0;
+	error_set(err, -db_errno(code), "the cache database %s cannot be opened: %s", path,
+		db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code));
+	db_close(db);
+	return db_errno(code);
+}
+
+void db_close(struct db *db)
+{
+	for (size_t i = 0; i < db->count; i++)
+		sqlite3_finalize(db->statements[i].stmt);
+	sqlite3_close(db->handle);
+	*db = (struct db){0};
+}
+
+sqlite3_stmt *db_prepare(struct db *db, const char *sql)
+{
+	sqlite3_stmt *stmt = NULL;
+
+	for (size_t i = 0; i < db->count; i++)
+		if (db->statements[i].sql == sql) {
+			db_reset(db->statements[i].stmt);
+			sqlite3_clear_bindings(db->statements[i].stmt);
+			return db->statements[i].stmt;
+		}
+	assert(db->count < DB_STATEMENTS_MAX);
+	if (sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt, NULL) !=
+		SQLITE_OK) {
+		db_fail(db, sql);
+		return NULL;
+	}
+	db->statements[db->count].sql = sql;
+	db->statements[db->count++].stmt = stmt;
+	return stmt;
+}
+
+void db_bind_int(sqlite3_stmt *stmt, int column, int64_t value)
+{
+	if (stmt)
+		sqlite3_bind_int64(stmt, column, value);
+}
+
+void db_bind_text(sqlite3_stmt *stmt, int column, const char *text)
+{
+	if (stmt)
+		sqlite3_bind_text(stmt, column, text, -1, SQLITE_STATIC);
+}
+
+int db_step(struct db *db, sqlite3_stmt *stmt)
+{
+	int code;
+
+	if (!stmt)
+		return -EIO;
+	code = sqlite3_step(stmt);
+	if (code == SQLITE_ROW)
+		return 1;
+	if (code == SQLITE_DONE)
+		return 0;
+	return db_fail(db, sqlite3_sql(stmt));
+}
+
+void db_reset(sqlite3_stmt *stmt)
+{
+	if (stmt)
+		sqlite3_reset(stmt);
+}
+
+int db_run(struct db *db, sqlite3_stmt *stmt)
+{
+	int result = db_step(db, stmt);
+
+	db_reset(stmt);
+	return result < 0 ? result : 0;
+}
+
+int db_exec(struct db *db, const char *sql)
+{
+	if (sqlite3_exec(db->handle, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return db_fail(db, sql);
+	return 0;
+}
+
+char *db_column_text(sqlite3_stmt *stmt, int column)
+{
+	return xstrdup((const char *)sqlite3_column_text(stmt, column));
+}
+
+int db_begin(struct db *db, const char *function)
+{
+	int result;
+
+	assert(!db->began);
+	result = db_run(db, db_prepare(db, "BEGIN IMMEDIATE"));
+	if (result == 0)
+		db->began = function;
+	return result;
+}
+
+int db_commit(struct db *db)
+{
+	int result;
+
+	assert(db->began);
+	result = db_run(db, db_prepare(db, "COMMIT"));
+	if (result < 0)
+		db_rollback(db);
+	db->began = NULL;
+	return result;
+}
+
+void db_rollback(struct db *db)
+{
+	/* SQLite may have rolled back by itself (a full disk): then there is nothing left to
+	 * do. */
+	if (!sqlite3_get_autocommit(db->handle))
+		(void)db_run(db, db_prepare(db, "ROLLBACK"));
+	db->began = NULL;
+}
