@@ -26,6 +26,7 @@ static int db_fail(struct db *db, const char *doing)
 	int code = sqlite3_extended_errcode(db->handle);
 
 	log_error("cache database: %s: %s (%d)", doing, sqlite3_errmsg(db->handle), code);
+	db->damaged |= db_errno(code) == -EUCLEAN;
 	return db_errno(code);
 }
 

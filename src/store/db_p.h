@@ -2,8 +2,8 @@
  * store/db_p.h - SQLite, behind a few typed calls.
  * Used by the files of this floor; a struct db belongs to one thread at a time.
  *
- * Statements are prepared once and kept, found by the address of their text: pass string literals.
- * Errors are logged here, once, with SQLite's own words; callers get -errno.
+ * Statements are prepared once and kept, found by the address of their text: pass string
+ * literals. Errors are logged here, once, with SQLite's own words; callers get -errno.
  */
 #ifndef MOUNTMAIL_STORE_DB_P_H
 #define MOUNTMAIL_STORE_DB_P_H
@@ -19,6 +19,7 @@
 struct db {
 	sqlite3 *handle;
 	const char *began; /* the function that opened the transaction, NULL for none */
+	bool damaged;	   /* SQLite said so */
 	size_t count;
 	struct {
 		const char *sql;
@@ -30,15 +31,15 @@ struct db {
 enum db_mode { DB_WRITER, DB_READER };
 
 /*
- * Opens the file (made by a writer when missing, 0600). Returns 0, -EUCLEAN when it is damaged or no
- * database at all, or another -errno.
+ * Opens the file (made by a writer when missing, 0600). Returns 0, -EUCLEAN when it is damaged
+ * or no database at all, or another -errno.
  */
 int db_open(struct db *db, const char *path, enum db_mode mode, struct error *err);
 void db_close(struct db *db);
 
 /*
- * The statement for sql, reset and with nothing bound. NULL (logged) only when sql is wrong or the
- * database is damaged; every function below takes that and fails.
+ * The statement for sql, reset and with nothing bound. NULL (logged) only when sql is wrong or
+ * the database is damaged; every function below takes that and fails.
  */
 sqlite3_stmt *db_prepare(struct db *db, const char *sql);
 void db_bind_int(sqlite3_stmt *stmt, int column, int64_t value);

@@ -9,8 +9,8 @@
 
 /*
  * Brings the database to the present version, each step a transaction of its own.
- * -ENOTSUP, with nothing touched, when a newer version of mountmail made it; -EUCLEAN when it is
- * damaged; other -errno.
+ * -ENOTSUP, with nothing touched, when a newer version of mountmail made it; -EUCLEAN when it
+ * is damaged; other -errno.
  */
 int schema_migrate(struct db *db, struct error *err);
 

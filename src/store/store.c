@@ -1,0 +1,224 @@
+#include "schema_p.h"
+#include "segments_p.h"
+#include "store_p.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <mountmail/base/cleanup.h>
+#include <mountmail/base/log.h>
+#include <mountmail/base/xalloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#define STORE_DB "mail.db"
+
+uint32_t store_tag(const char *text, uint64_t number)
+{
+	uint64_t hash = XXH3_64bits_withSeed(text, strlen(text), number);
+	uint32_t tag = (uint32_t)(hash >> 33);
+
+	return tag ? tag : 1;
+}
+
+int store_begin(struct store *store, const char *function)
+{
+	int result;
+
+	pthread_mutex_lock(&store->mutex);
+	result = db_begin(&store->db, function);
+	if (result < 0)
+		pthread_mutex_unlock(&store->mutex);
+	return result;
+}
+
+int store_end(struct store *store, int result)
+{
+	if (result < 0)
+		db_rollback(&store->db);
+	else
+		result = db_commit(&store->db);
+	pthread_mutex_unlock(&store->mutex);
+	return result < 0 ? result : 0;
+}
+
+static int store_lock(struct store *store, int dir_fd, struct error *err)
+{
+	store->lock_fd =
+		openat(dir_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (store->lock_fd < 0)
+		return error_set(err, errno, "the file %s/lock cannot be opened: %s",
+			store->dir, strerror(errno));
+	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0)
+		return error_set(err, EBUSY,
+			"the account is mounted already: its cache %s is in use by another "
+			"mountmail",
+			store->dir);
+	return 0;
+}
+
+static int store_db_open(struct store *store, struct error *err)
+{
+	_cleanup_free_ char *path = xasprintf("%s/" STORE_DB, store->dir);
+	mode_t old = umask(077);
+	int result = db_open(&store->db, path, DB_WRITER, err);
+
+	umask(old);
+	if (result == 0) {
+		result = schema_migrate(&store->db, err);
+		if (result < 0)
+			db_close(&store->db);
+	}
+	return result;
+}
+
+/* Out of the way with a database that cannot be read: all it held can be fetched again. */
+static int store_db_set_aside(struct store *store, struct error *err)
+{
+	static const char *const names[] = {STORE_DB, STORE_DB "-wal", STORE_DB "-shm"};
+
+	log_warning(
+		"the cache in %s is damaged: it is kept as mail.db.damaged and made anew from "
+		"the server",
+		store->dir);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		_cleanup_free_ char *from = xasprintf("%s/%s", store->dir, names[i]);
+		_cleanup_free_ char *to = xasprintf("%s/%s.damaged", store->dir, names[i]);
+
+		if (rename(from, to) < 0 && errno != ENOENT)
+			return error_set(err, errno,
+				"the damaged cache %s cannot be moved aside: %s", from,
+				strerror(errno));
+	}
+	return store_db_open(store, err);
+}
+
+/* Whether every page that matters can be read: cheap, and finds a file that was cut or
+ * overwritten. */
+static bool store_db_sound(struct store *store)
+{
+	sqlite3_stmt *stmt = db_prepare(&store->db, "PRAGMA quick_check(1)");
+	bool sound = db_step(&store->db, stmt) == 1 &&
+		     strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") == 0;
+
+	db_reset(stmt);
+	return sound;
+}
+
+static int store_claim(struct store *store, const char *identity, struct error *err)
+{
+	sqlite3_stmt *stmt =
+		db_prepare(&store->db, "SELECT value FROM meta WHERE key = 'identity'");
+	int result = db_step(&store->db, stmt);
+	_cleanup_free_ char *owner = result == 1 ? db_column_text(stmt, 0) : NULL;
+
+	db_reset(stmt);
+	if (result < 0)
+		return error_set(err, -result, "the cache %s cannot be read", store->dir);
+	if (owner && strcmp(owner, identity) == 0)
+		return 0;
+	if (owner)
+		return error_set(err, EBUSY,
+			"the cache %s belongs to %s, not to %s: choose another folder with "
+			"cache=, or "
+			"remove this one",
+			store->dir, owner, identity);
+	stmt = db_prepare(&store->db, "INSERT INTO meta VALUES ('identity', ?1)");
+	db_bind_text(stmt, 1, identity);
+	result = db_run(&store->db, stmt);
+	return result < 0
+		       ? error_set(err, -result, "the cache %s cannot be written", store->dir)
+		       : 0;
+}
+
+static int store_prepare(struct store *store, const char *identity, struct error *err)
+{
+	_cleanup_close_ int dir_fd = store_dir_open(store->dir, err);
+	_cleanup_free_ char *bodies = xasprintf("%s/bodies", store->dir);
+	int result = dir_fd < 0 ? dir_fd : store_lock(store, dir_fd, err);
+
+	if (result < 0)
+		return result;
+	result = store_db_open(store, err);
+	if (result == 0 && store_marker_set(dir_fd) && !store_db_sound(store)) {
+		db_close(&store->db);
+		result = -EUCLEAN;
+	}
+	if (result == -EUCLEAN)
+		result = store_db_set_aside(store, err);
+	if (result < 0)
+		return result;
+	result = store_claim(store, identity, err);
+	if (result < 0)
+		return result;
+	store->bodies_fd = store_dir_open(bodies, err);
+	if (store->bodies_fd < 0)
+		return store->bodies_fd;
+	return segments_open(store, err);
+}
+
+int store_open(const char *dir, const char *identity, uint64_t cache_limit,
+	struct store **store_out, struct error *err)
+{
+	struct store *store = xcalloc(1, sizeof(*store));
+	int result;
+
+	store->dir = xstrdup(dir);
+	store->lock_fd = store->bodies_fd = -1;
+	store->limit = cache_limit;
+	pthread_mutex_init(&store->mutex, NULL);
+	result = store_prepare(store, identity, err);
+	if (result < 0) {
+		store_close(store);
+		return result;
+	}
+	store->opened = true;
+	*store_out = store;
+	return 0;
+}
+
+void store_close(struct store *store)
+{
+	if (!store)
+		return;
+	segments_close(store);
+	if (store->opened && !store->db.damaged && !atomic_load(&store->damaged))
+		store_marker_clear(store);
+	db_close(&store->db);
+	if (store->bodies_fd >= 0)
+		close(store->bodies_fd);
+	if (store->lock_fd >= 0)
+		close(store->lock_fd);
+	pthread_mutex_destroy(&store->mutex);
+	free(store->dir);
+	free(store);
+}
+
+int store_reader_create(
+	struct store *store, struct store_reader **reader_out, struct error *err)
+{
+	struct store_reader *reader = xcalloc(1, sizeof(*reader));
+	_cleanup_free_ char *path = xasprintf("%s/" STORE_DB, store->dir);
+	int result = db_open(&reader->db, path, DB_READER, err);
+
+	if (result < 0) {
+		free(reader);
+		return result;
+	}
+	reader->store = store;
+	*reader_out = reader;
+	return 0;
+}
+
+void store_reader_destroy(struct store_reader *reader)
+{
+	if (!reader)
+		return;
+	if (reader->db.damaged)
+		atomic_store(&reader->store->damaged, true);
+	db_close(&reader->db);
+	free(reader);
+}
