@@ -96,8 +96,29 @@ static int store_db_set_aside(struct store *store, struct error *err)
 	return store_db_open(store, err);
 }
 
-/* Whether every page that matters can be read: cheap, and finds a file that was cut or
- * overwritten. */
+/*
+ * The marker stands while the account is mounted and stays after a crash, or when damage was
+ * met: only then is every page looked at, which takes seconds for a million messages.
+ */
+#define STORE_MARKER "unclean"
+
+static bool store_marker_set(int dir_fd)
+{
+	int fd = openat(dir_fd, STORE_MARKER, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 && errno == EEXIST;
+}
+
+static void store_marker_clear(struct store *store)
+{
+	_cleanup_free_ char *path = xasprintf("%s/" STORE_MARKER, store->dir);
+
+	if (unlink(path) < 0 && errno != ENOENT)
+		log_warning("%s cannot be removed: %s", path, strerror(errno));
+}
+
 static bool store_db_sound(struct store *store)
 {
 	sqlite3_stmt *stmt = db_prepare(&store->db, "PRAGMA quick_check(1)");

@@ -17,6 +17,8 @@ struct store {
 	char *dir;	       /* absolute or as given; never changes */
 	int lock_fd;	       /* holds the flock */
 	int bodies_fd;	       /* the folder bodies/ */
+	bool opened;	       /* store_open succeeded */
+	atomic_bool damaged;   /* a reader met damage: look at every page at the next opening */
 	uint64_t limit;	       /* bytes of bodies, 0 for none */
 	pthread_mutex_t mutex; /* for db: one writer at a time */
 	struct db db;
