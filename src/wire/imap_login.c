@@ -111,70 +111,77 @@ static enum imap_reply imap_login_login(struct imap *imap)
 	return reply;
 }
 
-enum scram_end { SCRAM_ANSWERED, SCRAM_BROKEN };
+/* A SCRAM exchange, and how far it came. */
+struct imap_scram {
+	struct scram scram;
+	bool cancelled; /* by us, since the server broke a rule */
+	bool proven;    /* the server knows the password as well */
+};
 
 /* Ends an exchange that we do not want to go on with (RFC 9051 section 6.2.2). */
-static enum imap_reply imap_scram_cancel(struct imap *imap, enum scram_end *end_out)
+static enum imap_reply imap_scram_cancel(struct imap *imap, struct imap_scram *exchange)
 {
-	*end_out = SCRAM_BROKEN;
+	exchange->cancelled = true;
 	return imap_send(imap, "*\r\n", 3) ? imap_read_answer(imap, false) : IMAP_LOST;
 }
 
-/* The server's two turns and ours. */
-static enum imap_reply imap_scram_turns(
-	struct imap *imap, struct scram *scram, struct buf *data, enum scram_end *end_out)
+/* The server's last turn: its proof. An e= is followed by a NO that tells the same in words. */
+static enum imap_reply imap_scram_end(
+	struct imap *imap, struct imap_scram *exchange, const char *text)
 {
 	struct buf said = BUF_INIT;
-	enum imap_reply reply;
+
+	buf_reserve(&said, 1);
+	exchange->proven = imap_decode_base64(text, &said) &&
+		scram_verify(&exchange->scram, said.data, said.len);
+	buf_finish(&said);
+	return imap_send(imap, "\r\n", 2) ? imap_read_answer(imap, false) : IMAP_LOST;
+}
+
+/* The server's first turn, our answer, and on to the end. data: our first message. */
+static enum imap_reply imap_scram_turns(
+	struct imap *imap, struct imap_scram *exchange, struct buf *data)
+{
+	struct buf said = BUF_INIT;
 	const char *text;
 	bool fine;
-	int more;
+	int more = imap_send_base64(imap, data) ? imap_read_continue(imap, &text) : -1;
 
-	more = imap_send_base64(imap, data) ? imap_read_continue(imap, &text) : -1;
 	if (more <= 0)
 		return imap_exchange_end(imap, more);
 	buf_clear(data);
+	buf_reserve(&said, 1);
 	fine = imap_decode_base64(text, &said) &&
-		scram_answer(scram, imap->conf->secret, said.data ? said.data : "", said.len, data);
-	buf_clear(&said);
-	if (!fine) {
-		buf_finish(&said);
-		return imap_scram_cancel(imap, end_out);
-	}
-	more = imap_send_base64(imap, data) ? imap_read_continue(imap, &text) : -1;
-	if (more > 0) {
-		fine = imap_decode_base64(text, &said) &&
-			scram_verify(scram, said.data ? said.data : "", said.len);
-		/* An e= is followed by the NO that tells the same in words. */
-		reply = imap_send(imap, "\r\n", 2) ? imap_read_answer(imap, false) : IMAP_LOST;
-	} else {
-		fine = false;
-		reply = imap_exchange_end(imap, more);
-	}
-	if (reply == IMAP_OK && !fine)
-		*end_out = SCRAM_BROKEN;
+		scram_answer(&exchange->scram, imap->conf->secret, said.data, said.len, data);
 	buf_finish(&said);
-	return reply;
+	if (!fine)
+		return imap_scram_cancel(imap, exchange);
+	more = imap_send_base64(imap, data) ? imap_read_continue(imap, &text) : -1;
+	if (more <= 0)
+		return imap_exchange_end(imap, more);
+	return imap_scram_end(imap, exchange, text);
 }
 
-static enum imap_reply imap_login_scram(struct imap *imap, enum scram_end *end_out)
+/* *broken_out: the server played false, or could not prove what it has to. */
+static enum imap_reply imap_login_scram(struct imap *imap, bool *broken_out)
 {
+	struct imap_scram exchange = {.cancelled = false};
 	struct buf data = BUF_INIT;
-	struct scram scram;
 	enum imap_reply reply = IMAP_LOST;
 	const char *text;
 	int more;
 
-	*end_out = SCRAM_ANSWERED;
-	if (scram_begin(&scram, imap->conf->user, NULL, &data)) {
+	if (scram_begin(&exchange.scram, imap->conf->user, NULL, &data)) {
 		more = imap_authenticate(imap, "AUTHENTICATE SCRAM-SHA-256\r\n", &text);
 		if (more > 0)
-			reply = imap_scram_turns(imap, &scram, &data, end_out);
+			reply = imap_scram_turns(imap, &exchange, &data);
 		else
 			reply = imap_exchange_end(imap, more);
 	}
-	scram_finish(&scram);
+	scram_finish(&exchange.scram);
 	imap_wipe(imap, &data);
+	*broken_out = reply != IMAP_LOST &&
+		(exchange.cancelled || (reply == IMAP_OK && !exchange.proven));
 	return reply;
 }
 
@@ -194,13 +201,13 @@ static bool imap_is_ascii(const char *text)
 static bool imap_try_scram(
 	struct imap *imap, enum imap_reply *reply_out, struct backend_result *result)
 {
-	enum scram_end end;
+	bool broken;
 
 	if (!(imap->caps & IMAP_CAP_SCRAM_SHA_256) ||
 		(imap->conf->tls != WIRE_TLS_NONE && !imap_is_ascii(imap->conf->secret)))
 		return false;
-	*reply_out = imap_login_scram(imap, &end);
-	if (end == SCRAM_BROKEN && *reply_out != IMAP_LOST) {
+	*reply_out = imap_login_scram(imap, &broken);
+	if (broken) {
 		imap->ready = false;
 		backend_result_set(result, BACKEND_REFUSED,
 			"%s could not prove that it knows the password (SCRAM-SHA-256): it may "
