@@ -1,0 +1,120 @@
+#include "state_p.h"
+#include "store_p.h"
+#include <errno.h>
+#include <mountmail/base/xalloc.h>
+#include <mountmail/store/messages.h>
+#include <stdlib.h>
+
+#define WALK_CHUNK 512 /* rows read before the caller sees them */
+
+#define NAME_COLUMNS                                                                           \
+	"SELECT uid, size, date, state, flags, sender, subject, EXISTS (SELECT 1 FROM bodies"  \
+	" WHERE bodies.folder = messages.folder AND bodies.uid = messages.uid)"
+#define ALL_COLUMNS                                                                            \
+	NAME_COLUMNS ", uidl, from_, to_, cc, date_, message_id, references_, list_id"
+
+void store_message_finish(struct store_message *message)
+{
+	mail_message_finish(&message->mail);
+	*message = (struct store_message){0};
+}
+
+static void message_from_row(
+	sqlite3_stmt *stmt, enum store_columns columns, struct store_message *out)
+{
+	int64_t state = sqlite3_column_int64(stmt, 3);
+
+	*out = (struct store_message){
+		.mail.uid = (uint32_t)sqlite3_column_int64(stmt, 0),
+		.mail.size = (uint64_t)sqlite3_column_int64(stmt, 1),
+		.mail.date = sqlite3_column_int64(stmt, 2),
+		.mail.bad = (state & MESSAGE_STATE_BAD) != 0,
+		.mail.flags = (uint32_t)sqlite3_column_int64(stmt, 4),
+		.mail.fields.sender = db_column_text(stmt, 5),
+		.mail.fields.subject = db_column_text(stmt, 6),
+		.verified = (state & MESSAGE_STATE_VERIFIED) != 0,
+		.cached = sqlite3_column_int64(stmt, 7) != 0,
+	};
+	if (columns != STORE_COLUMNS_ALL)
+		return;
+	out->mail.uidl = db_column_text(stmt, 8);
+	out->mail.fields.from = db_column_text(stmt, 9);
+	out->mail.fields.to = db_column_text(stmt, 10);
+	out->mail.fields.cc = db_column_text(stmt, 11);
+	out->mail.fields.date = db_column_text(stmt, 12);
+	out->mail.fields.message_id = db_column_text(stmt, 13);
+	out->mail.fields.references = db_column_text(stmt, 14);
+	out->mail.fields.list_id = db_column_text(stmt, 15);
+}
+
+int store_message_get(struct store_reader *reader, int64_t folder_id, uint32_t uid,
+	enum store_columns columns, struct store_message *message_out)
+{
+	sqlite3_stmt *stmt = columns == STORE_COLUMNS_ALL
+				     ? db_prepare(&reader->db, ALL_COLUMNS
+					       " FROM messages WHERE folder = ?1 AND uid = ?2")
+				     : db_prepare(&reader->db, NAME_COLUMNS
+					       " FROM messages WHERE folder = ?1 AND uid = ?2");
+	int result;
+
+	db_bind_int(stmt, 1, folder_id);
+	db_bind_int(stmt, 2, uid);
+	result = db_step(&reader->db, stmt);
+	if (result == 1)
+		message_from_row(stmt, columns, message_out);
+	db_reset(stmt);
+	return result < 0 ? -EIO : result == 1 ? 0 : -ENOENT;
+}
+
+static sqlite3_stmt *walk_statement(struct store_reader *reader, enum store_columns columns)
+{
+	if (columns == STORE_COLUMNS_ALL)
+		return db_prepare(&reader->db, ALL_COLUMNS
+			" FROM messages WHERE folder = ?1 AND uid > ?2 ORDER BY uid LIMIT ?3");
+	return db_prepare(&reader->db, NAME_COLUMNS
+		" FROM messages WHERE folder = ?1 AND uid > ?2 ORDER BY uid LIMIT ?3");
+}
+
+/* Reads the next rows. The count, or -EIO. */
+static int walk_chunk(struct store_reader *reader, int64_t folder_id, uint32_t after,
+	enum store_columns columns, struct store_message *rows)
+{
+	sqlite3_stmt *stmt = walk_statement(reader, columns);
+	int count = 0, result;
+
+	db_bind_int(stmt, 1, folder_id);
+	db_bind_int(stmt, 2, after);
+	db_bind_int(stmt, 3, WALK_CHUNK);
+	while ((result = db_step(&reader->db, stmt)) == 1)
+		message_from_row(stmt, columns, &rows[count++]);
+	db_reset(stmt);
+	if (result == 0)
+		return count;
+	while (count)
+		store_message_finish(&rows[--count]);
+	return -EIO;
+}
+
+/*
+ * In chunks, so that no read transaction is open while the caller works: it would keep the WAL
+ * from being folded back, and each may ask the same reader again.
+ */
+int store_messages_walk(struct store_reader *reader, int64_t folder_id, uint32_t after,
+	enum store_columns columns,
+	bool (*each)(void *ctx, const struct store_message *message), void *ctx)
+{
+	struct store_message *rows = xcalloc(WALK_CHUNK, sizeof(*rows));
+	bool wanted = true;
+	int count;
+
+	do {
+		count = walk_chunk(reader, folder_id, after, columns, rows);
+		for (int i = 0; i < count; i++) {
+			after = rows[i].mail.uid;
+			wanted = wanted && each(ctx, &rows[i]);
+			store_message_finish(&rows[i]);
+		}
+	} while (wanted && count == WALK_CHUNK);
+	free(rows);
+	return count < 0 ? count : 0;
+}
