@@ -178,15 +178,21 @@ static void script_close(struct script *script)
 	buf_finish(&script->heard);
 }
 
-/* Logged in, with turns to come. */
-static __attribute__((unused)) void script_start(struct script *script, const struct turn *turns)
+/* Logged in, with turns to come; after them the server hangs up, or stays. */
+static __attribute__((unused)) void script_start_as(struct script *script, const struct turn *turns, bool hold)
 {
 	script_init(script);
+	script->hold = hold;
 	script_add(script, script_login);
 	script_add(script, turns);
 	script_open(script);
 	if (script->result.status != BACKEND_OK)
 		fail_msg("open: %s", script->result.text);
+}
+
+static __attribute__((unused)) void script_start(struct script *script, const struct turn *turns)
+{
+	script_start_as(script, turns, true);
 }
 
 #define assert_status(script, wanted)                                                        \

@@ -201,8 +201,7 @@ static void expect_list(const char *answer, enum backend_status status, const ch
 	struct listed listed = {.count = 0};
 	struct script script;
 
-	script_start(&script, turns);
-	script.hold = false;
+	script_start_as(&script, turns, false);
 	list(&script, &listed);
 	assert_status(&script, status);
 	assert_text(&script, text);
