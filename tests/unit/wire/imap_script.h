@@ -95,7 +95,7 @@ static void script_play(struct script *script)
 		if (!script_read_line(script, line, sizeof(line)))
 			return;
 		if (!strstr(line, turn->expect)) {
-			snprintf(script->wrong, sizeof(script->wrong), "turn %zu: \"%s\" for \"%s\"",
+			snprintf(script->wrong, sizeof(script->wrong), "turn %zu: \"%.150s\" for \"%.60s\"",
 				i, line, turn->expect);
 			return;
 		}
@@ -121,7 +121,7 @@ static void *script_thread(void *ctx)
 	shutdown(script->fd, SHUT_WR);
 	while (script_read_line(script, line, sizeof(line)))
 		if (!strstr(line, "LOGOUT") && !script->wrong[0] && script->greeting)
-			snprintf(script->wrong, sizeof(script->wrong), "unexpected: %s", line);
+			snprintf(script->wrong, sizeof(script->wrong), "unexpected: %.200s", line);
 	return NULL;
 }
 

@@ -1,0 +1,166 @@
+#include "name_p.h"
+#include <mountmail/view/name.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unictype.h>
+#include <uninorm.h>
+#include <unistr.h>
+
+#define NAME_SENDER_MAX 64
+#define NAME_MARKS_MAX 2 /* combining marks in a row */
+
+static bool name_ascii_plain(unsigned char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+static bool name_ascii_allowed(unsigned char c)
+{
+	return name_ascii_plain(c) || strchr("._-@+=,", c) != NULL;
+}
+
+/* Marks join what is before them; letters and numbers stand for themselves; the rest goes. */
+static bool name_char_allowed(ucs4_t c, unsigned *marks)
+{
+	if (c < 0x80) {
+		*marks = 0;
+		return c && name_ascii_allowed((unsigned char)c);
+	}
+	if (uc_is_general_category(c, UC_CATEGORY_M))
+		return ++*marks <= NAME_MARKS_MAX;
+	*marks = 0;
+	return uc_is_general_category_withtable(c, UC_CATEGORY_MASK_L | UC_CATEGORY_MASK_N);
+}
+
+/* What is being written, with a '-' owed for the characters left out since the last one kept.
+ */
+struct part {
+	char *out;
+	size_t len;
+	size_t max;
+	bool gap;
+};
+
+static bool part_put(struct part *part, const void *bytes, size_t len)
+{
+	bool dash = part->gap && part->len && part->out[part->len - 1] != '-';
+
+	if (part->len + dash + len > part->max)
+		return false;
+	if (dash)
+		part->out[part->len++] = '-';
+	memcpy(part->out + part->len, bytes, len);
+	part->len += len;
+	part->gap = false;
+	return true;
+}
+
+static void part_clean(struct part *part, const uint8_t *text, size_t len)
+{
+	unsigned marks = NAME_MARKS_MAX; /* a mark has nothing to join at the beginning */
+
+	while (len) {
+		ucs4_t c;
+		int n = u8_mbtoucr(&c, text, len);
+
+		if (n < 1) {
+			n = 1;
+			part->gap = true;
+		} else if (!name_char_allowed(c, &marks)) {
+			part->gap = true;
+		} else if (c == '-') {
+			part->gap = true; /* runs of dashes become one */
+		} else if (c == '.' && part->len == 0) {
+			part->gap = true; /* a part does not begin with a dot */
+		} else if (!part_put(part, text, (size_t)n)) {
+			break;
+		}
+		text += n;
+		len -= (size_t)n;
+	}
+	while (part->len && strchr(".-", part->out[part->len - 1]))
+		part->len--;
+}
+
+static bool name_is_ascii(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] >= 0x80)
+			return false;
+	return true;
+}
+
+/* Appends a cleaned part behind a '_'; nothing where nothing is left of it. */
+static size_t name_add_part(char *out, size_t len, size_t max, const char *text)
+{
+	/* Four times: what is cut later need not be normalised, and a cut never changes what
+	 * stands before it by more than the last character's marks. */
+	size_t text_len = text ? strnlen(text, max * 4) : 0;
+	uint8_t room[NAME_MAX_BYTES * 8];
+	struct part part = {.out = out + len + 1, .max = max};
+	size_t room_len = sizeof(room);
+	uint8_t *normal = NULL;
+
+	if (!name_is_ascii(text, text_len))
+		normal = u8_normalize(
+			UNINORM_NFC, (const uint8_t *)text, text_len, room, &room_len);
+	if (normal == room)
+		part_clean(&part, room, room_len);
+	else
+		part_clean(&part, (const uint8_t *)text, text_len);
+	if (!part.len)
+		return len;
+	out[len] = '_';
+	return len + 1 + part.len;
+}
+
+size_t name_of_message(uint32_t uid, int64_t date, const char *sender, const char *subject,
+	char name_out[NAME_MAX_BYTES + 1])
+{
+	time_t when = date < 0 ? 0 : date > NAME_DATE_MAX ? NAME_DATE_MAX : (time_t)date;
+	char tail[24];
+	int tail_len = snprintf(tail, sizeof(tail), ".%u.eml", uid);
+	size_t len, room = NAME_MAX_BYTES - (size_t)tail_len;
+	struct tm day;
+
+	gmtime_r(&when, &day);
+	len = strftime(name_out, NAME_MAX_BYTES, "%Y-%m-%d", &day);
+	len = name_add_part(name_out, len, NAME_SENDER_MAX, sender);
+	len = name_add_part(name_out, len, room - len - 1, subject);
+	memcpy(name_out + len, tail, (size_t)tail_len + 1);
+	return len + (size_t)tail_len;
+}
+
+bool name_parse_message(const char *name, uint32_t *uid_out)
+{
+	size_t len = strlen(name), end, at;
+	uint64_t uid = 0;
+
+	if (len < 7 || strcmp(name + len - 4, ".eml") != 0)
+		return false;
+	end = at = len - 4;
+	while (at && name[at - 1] >= '0' && name[at - 1] <= '9')
+		at--;
+	if (at == end || end - at > 10 || at < 2 || name[at - 1] != '.' || name[at] == '0')
+		return false;
+	for (size_t i = at; i < end; i++)
+		uid = uid * 10 + (uint64_t)(name[i] - '0');
+	if (uid > UINT32_MAX)
+		return false;
+	*uid_out = (uint32_t)uid;
+	return true;
+}
+
+bool name_is_safe(const char *name, size_t len)
+{
+	if (!len || len > 255 || (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'))))
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)name[i];
+
+		if (c < 0x20 || c == 0x7f || c == '/')
+			return false;
+	}
+	return u8_check((const uint8_t *)name, len) == NULL;
+}
