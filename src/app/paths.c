@@ -37,8 +37,8 @@ static char *join(const char *directory, const char *name)
 
 char *paths_in(enum paths_base base, const char *name)
 {
-	static const char *const variables[] = {"XDG_CACHE_HOME", "XDG_STATE_HOME",
-		"XDG_CONFIG_HOME"};
+	static const char *const variables[] = {
+		"XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"};
 	static const char *const defaults[] = {".cache", ".local/state", ".config"};
 	const char *given = getenv(variables[base]);
 	char *directory _cleanup_free_ = NULL;
@@ -46,8 +46,8 @@ char *paths_in(enum paths_base base, const char *name)
 	/* "All paths set in these environment variables must be absolute": others are ignored.
 	 */
 	directory = given && *given == '/' ? xstrdup(given) : join(home(), defaults[base]);
-	return xasprintf("%s%smountmail/%s", directory, str_ends(directory, "/") ? "" : "/",
-		name);
+	return xasprintf(
+		"%s%smountmail/%s", directory, str_ends(directory, "/") ? "" : "/", name);
 }
 
 static uint64_t fnv1a(const char *text)
@@ -66,8 +66,8 @@ char *paths_account_name(const char *account)
 	for (const char *at = account; *at; at++) {
 		unsigned char c = (unsigned char)*at;
 		bool plain = c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
-			(c >= 'a' && c <= 'z') || strchr("@+=_,:[]", c) ||
-			((c == '.' || c == '-') && at > account);
+			     (c >= 'a' && c <= 'z') || strchr("@+=_,:[]", c) ||
+			     ((c == '.' || c == '-') && at > account);
 
 		buf_printf(&buf, plain ? "%c" : "%%%02X", c);
 	}
@@ -125,7 +125,8 @@ int paths_mountpoint(const char *path, char **path_out, struct error *err)
 		return 0;
 	case ENOENT:
 		return error_set(err, ENOENT,
-			"the mountpoint %s does not exist; make it first: mkdir %s", path, path);
+			"the mountpoint %s does not exist; make it first: mkdir %s", path,
+			path);
 	case ENOTDIR:
 		return error_set(err, ENOTDIR, "the mountpoint %s is not a directory", path);
 	default:
@@ -171,11 +172,12 @@ int paths_private_dir(const char *path, struct error *err)
 			strerror(errno));
 	if (found.st_uid != geteuid())
 		return error_set(err, EPERM,
-			"the directory %s belongs to user %u, not to you; use another one", path,
-			(unsigned)found.st_uid);
+			"the directory %s belongs to user %u, not to you; use another one",
+			path, (unsigned)found.st_uid);
 	if (found.st_mode & 077)
 		return error_set(err, EPERM,
-			"other users can get into the directory %s; do: chmod 700 %s", path, path);
+			"other users can get into the directory %s; do: chmod 700 %s", path,
+			path);
 	return 0;
 }
 
@@ -202,7 +204,8 @@ int paths_control(const char *state, const char *mountpoint, char **path_out, st
 		"%s/%016" PRIx64 ".sock", runtime ? runtime : state, fnv1a(mountpoint));
 	if (strlen(path) >= sizeof((struct sockaddr_un){0}.sun_path))
 		return error_set(err, ENAMETOOLONG,
-			"no socket can be made at %s: its name is too long; set XDG_RUNTIME_DIR, or "
+			"no socket can be made at %s: its name is too long; set "
+			"XDG_RUNTIME_DIR, or "
 			"give a shorter state=DIR",
 			path);
 	*path_out = steal_pointer(&path);

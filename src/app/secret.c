@@ -13,8 +13,8 @@
 
 int secret_init(struct secret *secret, struct error *err)
 {
-	void *page = mmap(NULL, SECRET_PAGE, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *page = mmap(
+		NULL, SECRET_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	*secret = (struct secret){0};
 	if (page == MAP_FAILED)
@@ -73,14 +73,15 @@ static int open_passfile(const char *path, struct error *err)
 	if (fd < 0 && errno == ELOOP && lstat(path, &link) == 0) {
 		if (S_ISLNK(link.st_mode) && link.st_uid != geteuid())
 			return error_set(err, EPERM,
-				"passfile=%s is a symbolic link that somebody else made; name the "
+				"passfile=%s is a symbolic link that somebody else made; name "
+				"the "
 				"file itself",
 				path);
 		fd = open(path, flags);
 	}
 	if (fd < 0)
-		return error_set(err, errno, "passfile=%s cannot be read: %s", path,
-			strerror(errno));
+		return error_set(
+			err, errno, "passfile=%s cannot be read: %s", path, strerror(errno));
 	return fd;
 }
 
@@ -99,7 +100,8 @@ static int check_passfile(int fd, const char *path, struct error *err)
 			(unsigned)file.st_uid, (unsigned)geteuid(), path);
 	if (file.st_mode & 077)
 		return error_set(err, EPERM,
-			"other users have access to passfile=%s (its mode is %03o); do: chmod 600 "
+			"other users have access to passfile=%s (its mode is %03o); do: chmod "
+			"600 "
 			"%s",
 			path, (unsigned)(file.st_mode & 0777), path);
 	return 0;

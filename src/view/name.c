@@ -97,7 +97,7 @@ static size_t name_add_part(char *out, size_t len, size_t max, const char *text)
 	/* Four times: what is cut later need not be normalised, and a cut never changes what
 	 * stands before it by more than the last character's marks. */
 	size_t text_len = text ? strnlen(text, max * 4) : 0;
-	uint8_t room[NAME_MAX_BYTES * 8];
+	uint8_t room[NAME_MAX_BYTES * 16]; /* NFC of a text is at most three times as long */
 	struct part part = {.out = out + len + 1, .max = max};
 	size_t room_len = sizeof(room);
 	uint8_t *normal = NULL;
