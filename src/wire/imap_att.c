@@ -53,6 +53,12 @@ static int64_t imap_date_seconds(const struct mailimap_date_time *date)
 	return (int64_t)timegm(&tm) - (date->dt_zone / 100 * 3600 + date->dt_zone % 100 * 60);
 }
 
+/* BODY[], that is; libetpan gives it no section at all, or one without a specification. */
+static bool imap_section_is_whole(const struct mailimap_msg_att_body_section *section)
+{
+	return !section->sec_section || !section->sec_section->sec_spec;
+}
+
 static void imap_att_read_static(
 	const struct mailimap_msg_att_static *item, bool whole, struct imap_att *out)
 {
@@ -66,6 +72,7 @@ static void imap_att_read_static(
 		break;
 	case MAILIMAP_MSG_ATT_INTERNALDATE:
 		out->date = imap_date_seconds(item->att_data.att_internal_date);
+		out->has_date = true;
 		break;
 	case MAILIMAP_MSG_ATT_RFC822_SIZE:
 		out->size = item->att_data.att_rfc822_size;
@@ -73,7 +80,7 @@ static void imap_att_read_static(
 		break;
 	case MAILIMAP_MSG_ATT_BODY_SECTION:
 		section = item->att_data.att_body_section;
-		if ((section->sec_section->sec_spec == NULL) != whole)
+		if (imap_section_is_whole(section) != whole)
 			break;
 		out->sections++;
 		out->nil |= !section->sec_body_part || section->sec_origin_octet;
@@ -117,7 +124,7 @@ static bool imap_fetch_on_body(int type, struct mailimap_msg_att_body_section *s
 	stream_deadline(handler->imap->stream);
 	imap_fetch_check_void(handler);
 	if (type == MAILIMAP_MSG_ATT_BODY_SECTION && section &&
-		(section->sec_section->sec_spec == NULL) == handler->whole) {
+		imap_section_is_whole(section) == handler->whole) {
 		handler->fed = true;
 		handler->body(handler->ctx, bytes, length);
 	}

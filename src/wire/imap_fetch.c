@@ -176,7 +176,7 @@ static bool fetch_differs(
 		return true;
 	if (fetch->size == 0)
 		return !att->has_size || att->size != 0;
-	if (att->date && want->date && att->date != want->date)
+	if (att->has_date && want->date && att->date != want->date)
 		return true;
 	return fetch_id_differs(fetch, want);
 }
@@ -364,7 +364,7 @@ static bool fetch_range(struct fetch *fetch, size_t first, size_t last)
 		return true;
 	if (!fetch_sort_out_gone(fetch, first, last))
 		return false;
-	if (reply != IMAP_OK && last - first > 1)
+	if (reply != IMAP_OK && fetch_count_pending(fetch, first, last) > 1)
 		return fetch_range(fetch, first, half) && fetch_range(fetch, half, last);
 	for (size_t i = first; i < last; i++)
 		if (!fetch->items[i].ended && !fetch_single(fetch, &fetch->items[i]))

@@ -172,9 +172,10 @@ enum imap_reply imap_search(struct imap *imap, const char *set, struct imap_uids
 struct imap_att {
 	uint32_t uid; /* 0: it did not say, or said two */
 	uint32_t flags;
-	int64_t date; /* 0: it did not say */
+	int64_t date;
 	uint64_t size;
 	bool has_flags;
+	bool has_date;
 	bool has_size;
 	unsigned sections; /* items of the kind that was asked for, BODY[] or BODY[HEADER...] */
 	bool nil;          /* one of them was NIL, or but a part: BODY[]<5> */

@@ -198,9 +198,9 @@ static __attribute__((unused)) void script_start(struct script *script, const st
 #define assert_status(script, wanted)                                                        \
 	do {                                                                                 \
 		if ((script)->result.status != (wanted))                                     \
-			fail_msg("status %s (%s), not " #wanted,                             \
+			fail_msg("status %s (%s), not %s",                                   \
 				backend_status_name((script)->result.status),                \
-				(script)->result.text);                                      \
+				(script)->result.text, backend_status_name(wanted));         \
 	} while (0)
 
 #define assert_text(script, part)                                                            \

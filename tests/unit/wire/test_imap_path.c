@@ -21,7 +21,7 @@ static void test_levels(void **state)
 	check("Archive.2024", '.', "", "Archive\n2024");
 	check("a\\b", '\\', "", "a\nb");
 	check("a/b.c", 0, "", "a/b.c");
-	check("..", '.', "", "\x01");
+	check("..", '.', "", "\x01\n\x01");
 	check("../..", '/', "", "..\n..");
 }
 

@@ -148,12 +148,24 @@ static void test_survey(void **state)
 			"* 9 FETCH (UID 12 FLAGS ())\r\n"                  /* not asked for */
 			"* 2 FETCH (UID 5 FLAGS (\\Draft))\r\n"            /* a later word */
 			"* 4 EXISTS\r\n\1 OK x\r\n"},
-		{"UID SEARCH UID 1:9", "* SEARCH 3 5 9\r\n\1 OK x\r\n"}, {NULL}};
+		{NULL}};
 	const struct backend_scan want = {
 		.raw = "INBOX", .epoch = 7, .last_uid = 9, .survey = true};
 
 	expect_scan(turns, &want, BACKEND_OK,
 		"begin 7 3 10 99|have 3 36|have 5 16|have 9 8|all|");
+}
+
+/* Fewer than there should be. */
+static void test_survey_that_comes_short(void **state)
+{
+	static const struct turn turns[] = {EXAMINE("3", "10"),
+		{"UID FETCH 1:9", "* 1 FETCH (UID 3 FLAGS (\\Seen))\r\n\1 OK x\r\n"},
+		{"UID SEARCH UID 1:9", "* SEARCH 3 5\r\n\1 OK x\r\n"}, {NULL}};
+	const struct backend_scan want = {
+		.raw = "INBOX", .epoch = 7, .last_uid = 9, .survey = true};
+
+	expect_scan(turns, &want, BACKEND_OK, "begin 7 3 10 99|have 3 1|have 5 0|all|");
 }
 
 /* A line that cannot be read must not make its message look removed. */
@@ -190,7 +202,7 @@ static void test_everything_was_removed(void **state)
 {
 	static const struct turn turns[] = {EXAMINE("0", "10"), {NULL}};
 	static const struct turn unsaid[] = {
-		{"EXAMINE", "* OK [UIDVALIDITY 7] v\r\n* 3 EXISTSX\r\n\1 OK x\r\n"}, {NULL}};
+		{"EXAMINE", "* OK [UIDVALIDITY 7] v\r\n\1 OK x\r\n"}, {NULL}};
 	const struct backend_scan want = {
 		.raw = "INBOX", .epoch = 7, .last_uid = 9, .survey = true};
 
@@ -386,6 +398,7 @@ int main(void)
 		cmocka_unit_test(test_first_look),
 		cmocka_unit_test(test_nothing_new),
 		cmocka_unit_test(test_survey),
+		cmocka_unit_test(test_survey_that_comes_short),
 		cmocka_unit_test(test_survey_with_a_hole),
 		cmocka_unit_test(test_survey_that_fails_is_no_survey),
 		cmocka_unit_test(test_everything_was_removed),
