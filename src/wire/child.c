@@ -1,0 +1,360 @@
+#include "child_p.h"
+#include "frame_p.h"
+#include "imap_p.h"
+#include <errno.h>
+#include <mountmail/base/log.h>
+#include <mountmail/base/xalloc.h>
+#include <mountmail/wire/child.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CHILD_FRAME_BYTES (64u << 10) /* many small things are gathered up to here */
+
+struct child {
+	struct frame_writer writer;
+	struct frame_reader reader;
+	bool gone;	      /* the mail process closed the channel, or broke a rule */
+	bool stop;	      /* it sent FRAME_STOP for the call in progress */
+	enum frame_type open; /* a frame that more can be added to; 0: none */
+	uint32_t open_count;
+	size_t open_count_at; /* where its count stands */
+};
+
+struct child *child_create(int channel)
+{
+	struct child *child = xcalloc(1, sizeof(*child));
+
+	frame_writer_init(&child->writer, channel);
+	frame_reader_init(&child->reader, channel);
+	return child;
+}
+
+void child_destroy(struct child *child)
+{
+	frame_writer_finish(&child->writer);
+	frame_reader_finish(&child->reader);
+	free(child);
+}
+
+static bool child_flush(struct child *child)
+{
+	if (!child->gone && frame_flush(&child->writer) < 0)
+		child->gone = true;
+	return !child->gone;
+}
+
+/* Ends the frame that gathers, if there is one. */
+static void child_gathered(struct child *child)
+{
+	if (!child->open)
+		return;
+	memcpy(child->writer.out.data + child->open_count_at, &child->open_count,
+		sizeof(child->open_count));
+	frame_end(&child->writer);
+	child->open = 0;
+}
+
+static void child_gather(struct child *child, enum frame_type type)
+{
+	if (child->open &&
+		(child->open != type || frame_size(&child->writer) > CHILD_FRAME_BYTES))
+		child_gathered(child);
+	if (!child->open) {
+		frame_begin(&child->writer, type);
+		child->open = type;
+		child->open_count = 0;
+		child->open_count_at = child->writer.out.len;
+		frame_put_u32(&child->writer, 0);
+	}
+	child->open_count++;
+}
+
+static void child_begin(struct child *child, enum frame_type type)
+{
+	child_gathered(child);
+	frame_begin(&child->writer, type);
+}
+
+/* Whether to go on after an addition; what has piled up leaves from time to time. */
+static bool child_goes_on(struct child *child)
+{
+	if (child->writer.out.len < CHILD_FRAME_BYTES * 2)
+		return !child->gone && !child->stop;
+	child_gathered(child);
+	return child_flush(child) && !child->stop;
+}
+
+bool child_stop_wanted(void *ctx)
+{
+	struct child *child = ctx;
+	struct frame frame;
+	int got;
+
+	if (child->stop || child->gone)
+		return true;
+	got = frame_read(&child->reader, &frame, 0);
+	if (got == 0)
+		return false;
+	child->stop = got == 1 && frame.type == FRAME_STOP;
+	child->gone = !child->stop;
+	return true;
+}
+
+static bool child_folder(void *ctx, const struct mail_folder *folder)
+{
+	struct child *child = ctx;
+
+	child_begin(child, FRAME_FOLDER);
+	frame_put_str(&child->writer, folder->raw);
+	frame_put_str(&child->writer, folder->path);
+	frame_put_u32(&child->writer, folder->flags);
+	frame_end(&child->writer);
+	return child_goes_on(child);
+}
+
+static bool child_state(void *ctx, const struct backend_folder_state *state)
+{
+	struct child *child = ctx;
+
+	child_begin(child, FRAME_STATE);
+	frame_put_u64(&child->writer, state->epoch);
+	frame_put_u32(&child->writer, state->exists);
+	frame_put_u32(&child->writer, state->uidnext);
+	frame_put_u64(&child->writer, state->modseq);
+	frame_end(&child->writer);
+	return child_flush(child) && !child->stop;
+}
+
+static bool child_existing(void *ctx, uint32_t uid, uint32_t flags)
+{
+	struct child *child = ctx;
+
+	child_gather(child, FRAME_EXISTING);
+	frame_put_u32(&child->writer, uid);
+	frame_put_u32(&child->writer, flags);
+	return child_goes_on(child);
+}
+
+static bool child_surveyed(void *ctx)
+{
+	struct child *child = ctx;
+
+	child_begin(child, FRAME_SURVEYED);
+	frame_end(&child->writer);
+	return child_flush(child) && !child_stop_wanted(child);
+}
+
+static bool child_message(void *ctx, const struct mail_message *message)
+{
+	const struct mail_fields *fields = &message->fields;
+	const char *texts[] = {message->uidl, fields->sender, fields->from, fields->to,
+		fields->cc, fields->subject, fields->date, fields->message_id,
+		fields->references, fields->list_id};
+	struct child *child = ctx;
+
+	child_gather(child, FRAME_MESSAGES);
+	frame_put_u32(&child->writer, message->uid);
+	frame_put_u64(&child->writer, message->size);
+	frame_put_u64(&child->writer, (uint64_t)message->date);
+	frame_put_u32(&child->writer, message->flags);
+	frame_put_u8(&child->writer, message->bad);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		frame_put_str(&child->writer, texts[i]);
+	return child_goes_on(child);
+}
+
+static bool child_batch(void *ctx, uint32_t through)
+{
+	struct child *child = ctx;
+
+	child_begin(child, FRAME_BATCH);
+	frame_put_u32(&child->writer, through);
+	frame_end(&child->writer);
+	return child_flush(child) && !child_stop_wanted(child);
+}
+
+static bool child_data(void *ctx, const void *data, size_t len)
+{
+	struct child *child = ctx;
+
+	while (len) {
+		size_t piece = len < CHILD_FRAME_BYTES ? len : CHILD_FRAME_BYTES;
+
+		child_begin(child, FRAME_BODY_DATA);
+		frame_put_bytes(&child->writer, data, piece);
+		frame_end(&child->writer);
+		data = (const char *)data + piece;
+		len -= piece;
+		if (!child_goes_on(child))
+			return false;
+	}
+	return true;
+}
+
+static bool child_done(void *ctx, uint32_t uid, uint64_t size)
+{
+	struct child *child = ctx;
+
+	child_begin(child, FRAME_BODY_DONE);
+	frame_put_u32(&child->writer, uid);
+	frame_put_u64(&child->writer, size);
+	frame_end(&child->writer);
+	return child_flush(child) && !child_stop_wanted(child);
+}
+
+static bool child_failed(void *ctx, uint32_t uid, enum backend_status status, const char *text)
+{
+	struct child *child = ctx;
+
+	child_begin(child, FRAME_BODY_FAILED);
+	frame_put_u32(&child->writer, uid);
+	frame_put_u8(&child->writer, (uint8_t)status);
+	frame_put_str(&child->writer, text);
+	frame_end(&child->writer);
+	return child_flush(child) && !child_stop_wanted(child);
+}
+
+static void child_open(
+	struct child *child, struct backend *backend, struct backend_result *result)
+{
+	struct backend_server server = {0};
+
+	backend->ops->open(backend, &server, result);
+	if (result->status != BACKEND_OK)
+		return;
+	child_begin(child, FRAME_SERVER);
+	frame_put_u32(&child->writer, server.caps);
+	frame_put_str(&child->writer, server.name);
+	frame_end(&child->writer);
+}
+
+static bool child_scan(struct child *child, struct backend *backend, struct frame *frame,
+	struct backend_result *result)
+{
+	const struct backend_scan_sink sink = {
+		child, child_state, child_existing, child_surveyed, child_message, child_batch};
+	char *raw = frame_get_str(frame, FRAME_PAYLOAD_MAX);
+	struct backend_scan scan = {.raw = raw};
+	bool sound;
+
+	scan.epoch = frame_get_u64(frame);
+	scan.last_uid = frame_get_u32(frame);
+	scan.survey = frame_get_u8(frame) != 0;
+	sound = raw && frame_at_end(frame);
+	if (sound)
+		backend->ops->scan(backend, &scan, &sink, result);
+	free(raw);
+	return sound;
+}
+
+static bool child_fetch(struct child *child, struct backend *backend, struct frame *frame,
+	struct backend_result *result)
+{
+	const struct backend_fetch_sink sink = {child, child_data, child_done, child_failed};
+	struct backend_want wants[BACKEND_FETCH_MAX] = {{0}};
+	char *texts[BACKEND_FETCH_MAX * 2] = {NULL};
+	char *raw = frame_get_str(frame, FRAME_PAYLOAD_MAX);
+	struct backend_fetch fetch = {.raw = raw, .wants = wants};
+	bool sound;
+
+	fetch.epoch = frame_get_u64(frame);
+	fetch.count = frame_get_u32(frame);
+	sound = raw && fetch.count >= 1 && fetch.count <= BACKEND_FETCH_MAX;
+	for (size_t i = 0; sound && i < fetch.count; i++) {
+		wants[i].uid = frame_get_u32(frame);
+		wants[i].uidl = texts[i * 2] = frame_get_str(frame, MAIL_FIELD_MAX);
+		wants[i].message_id = texts[i * 2 + 1] = frame_get_str(frame, MAIL_FIELD_MAX);
+		wants[i].date = (int64_t)frame_get_u64(frame);
+	}
+	sound = sound && frame_at_end(frame);
+	if (sound)
+		backend->ops->fetch(backend, &fetch, &sink, result);
+	for (size_t i = 0; i < BACKEND_FETCH_MAX * 2; i++)
+		free(texts[i]);
+	free(raw);
+	return sound;
+}
+
+/* False for a request that cannot be: the process ends then. */
+static bool child_call(struct child *child, struct backend *backend, struct frame *frame,
+	struct backend_result *result)
+{
+	const struct backend_list_sink sink = {child, child_folder};
+
+	backend_result_ok(result);
+	if (frame->type == FRAME_OPEN)
+		child_open(child, backend, result);
+	else if (frame->type == FRAME_LIST)
+		backend->ops->list(backend, &sink, result);
+	else if (frame->type == FRAME_SCAN)
+		return child_scan(child, backend, frame, result);
+	else if (frame->type == FRAME_FETCH)
+		return child_fetch(child, backend, frame, result);
+	else
+		return false;
+	return true;
+}
+
+static bool child_ends(const struct backend_result *result, bool opening)
+{
+	return result->status == BACKEND_CONNECTION_LOST ||
+	       (opening && result->status != BACKEND_OK);
+}
+
+void child_serve(struct child *child, struct backend *backend)
+{
+	struct backend_result result;
+	bool opened = false, over = false;
+	struct frame frame;
+
+	while (!over && !child->gone && frame_read(&child->reader, &frame, -1) == 1) {
+		bool opening = frame.type == FRAME_OPEN;
+
+		/* A stop that crossed the end of the call it was meant for. */
+		if (frame.type == FRAME_STOP && opened)
+			continue;
+		child->stop = false;
+		if (opening == opened || !child_call(child, backend, &frame, &result)) {
+			log_error("the mail process sent a request that cannot be");
+			return;
+		}
+		opened = true;
+		over = child_ends(&result, opening);
+		child_begin(child, FRAME_RESULT);
+		frame_put_u8(&child->writer, (uint8_t)result.status);
+		frame_put_u32(&child->writer, result.retry_ms);
+		frame_put_str(&child->writer, result.text);
+		frame_end(&child->writer);
+		child_flush(child);
+	}
+}
+
+static void child_refuse_pop3(struct child *child)
+{
+	child_begin(child, FRAME_RESULT);
+	frame_put_u8(&child->writer, BACKEND_REFUSED);
+	frame_put_u32(&child->writer, 0);
+	frame_put_str(&child->writer, "POP3 is not offered by this version");
+	frame_end(&child->writer);
+	child_flush(child);
+}
+
+int wire_child_run(int channel, const struct wire_conf *conf, int (*enter_sandbox)(void))
+{
+	struct child *child = child_create(channel);
+	struct backend *backend;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (conf->protocol == WIRE_POP3) {
+		child_refuse_pop3(child);
+	} else {
+		backend = imap_create(conf, channel, enter_sandbox, child_stop_wanted, child);
+		child_serve(child, backend);
+		backend->ops->close(backend);
+	}
+	child_destroy(child);
+	close(channel);
+	return EXIT_SUCCESS;
+}
