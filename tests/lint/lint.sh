@@ -19,7 +19,6 @@ only() {
 only 'sqlite3' store
 only 'libetpan' wire
 only 'openssl' wire
-only 'sasl' wire
 only 'fuse' fs
 only 'seccomp' app
 only 'ini\.h' app

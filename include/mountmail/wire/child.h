@@ -9,7 +9,7 @@
 
 /*
  * Serves one connection: waits on channel for the mail process's open request; resolves and
- * connects; loads what comes from files (certificates, character sets, SASL mechanisms); calls
+ * connects; loads what comes from files (certificates, character sets); calls
  * enter_sandbox (which returns 0 or -errno) before a byte of the server is read; logs in; then
  * answers requests until the channel or the connection ends.
  * channel is one end of a stream socketpair; taken. conf->secret is wiped after the login.
