@@ -1,4 +1,5 @@
 #include "process_p.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <mountmail/base/log.h>
 #include <signal.h>
@@ -6,6 +7,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* The memory of the arguments, one behind the other, as the kernel laid them out. */
@@ -57,4 +59,49 @@ void process_become(const char *title, const char *role)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	process_null_stdio();
+}
+
+void process_die_with(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		log_warning("this process would outlive its parent: %s", strerror(errno));
+	/* It may have ended before the line above, and its signal with it. */
+	if (getppid() != parent)
+		_exit(1);
+}
+
+/* Closes first to last, both included. */
+static void close_between(unsigned first, unsigned last)
+{
+	struct rlimit files;
+
+	if (first > last)
+		return;
+	/* Linux 5.9; older ones take the slow way. */
+	if (syscall(SYS_close_range, first, last, 0) == 0)
+		return;
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur > 65536)
+		files.rlim_cur = 65536;
+	for (unsigned fd = first; fd <= last && fd < files.rlim_cur; fd++)
+		close((int)fd);
+}
+
+void process_close_all_but(int kept)
+{
+	if (kept <= STDERR_FILENO) {
+		close_between(STDERR_FILENO + 1, ~0U);
+		return;
+	}
+	close_between(STDERR_FILENO + 1, (unsigned)kept - 1);
+	close_between((unsigned)kept + 1, ~0U);
+}
+
+void process_null_stdio(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+		log_warning("/dev/null cannot be used: %s", strerror(errno));
+	if (null > STDERR_FILENO)
+		close(null);
 }

@@ -25,6 +25,11 @@ void log_setup(enum log_level threshold, const char *role)
 	log_role = role;
 }
 
+void log_setup_role(const char *role)
+{
+	log_role = role;
+}
+
 void log_write(enum log_level level, const char *format, ...)
 {
 	char line[LOG_LINE_MAX];

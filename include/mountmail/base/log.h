@@ -14,6 +14,8 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 
 /* role is borrowed for the life of the process. Lines above threshold are dropped. */
 void log_setup(enum log_level threshold, const char *role);
+/* In a process that was just forked: another role, the threshold stays. */
+void log_setup_role(const char *role);
 
 /* Writes one line with one write(2); control characters in it are replaced by '?'. */
 void log_write(enum log_level level, const char *format, ...)
