@@ -1,6 +1,7 @@
-#include "state_p.h"
+#include "row_p.h"
 #include "store_p.h"
 #include <errno.h>
+#include <mountmail/base/buf.h>
 #include <mountmail/base/clock.h>
 #include <mountmail/base/xalloc.h>
 #include <mountmail/store/messages.h>
@@ -12,11 +13,33 @@ struct kept {
 	uint32_t flags;
 };
 
+/* What a batch adds to a folder's counters. */
+struct sums {
+	int64_t messages;
+	int64_t bytes;
+};
+
+/* The texts of a message, in the order of batch_insert's columns. */
+#define BATCH_TEXTS 10
+#define BATCH_TEXT_NULL UINT32_MAX
+
+/* A message to be stored; its texts stand one after the other in the batch's buffer. */
+struct added {
+	uint32_t uid;
+	uint32_t flags;
+	uint64_t size;
+	int64_t date;
+	bool bad;
+	size_t texts;
+	uint32_t lengths[BATCH_TEXTS]; /* BATCH_TEXT_NULL: it has none */
+};
+
 struct store_batch {
 	struct store *store;
 	int64_t folder;
-	struct mail_message *added;
+	struct added *added;
 	size_t added_count, added_cap;
+	struct buf texts;
 	struct kept *kept;
 	size_t kept_count, kept_cap;
 	uint32_t drop_through; /* 0: nothing is dropped */
@@ -33,8 +56,7 @@ struct store_batch *store_batch_create(struct store *store, int64_t folder_id)
 
 static void batch_clear(struct store_batch *batch)
 {
-	for (size_t i = 0; i < batch->added_count; i++)
-		mail_message_finish(&batch->added[i]);
+	buf_clear(&batch->texts);
 	batch->added_count = 0;
 	batch->kept_count = 0;
 	batch->drop_through = 0;
@@ -44,7 +66,7 @@ void store_batch_destroy(struct store_batch *batch)
 {
 	if (!batch)
 		return;
-	batch_clear(batch);
+	buf_finish(&batch->texts);
 	free(batch->added);
 	free(batch->kept);
 	free(batch);
@@ -52,27 +74,30 @@ void store_batch_destroy(struct store_batch *batch)
 
 void store_batch_add(struct store_batch *batch, const struct mail_message *message)
 {
-	const struct mail_fields *from = &message->fields;
-	struct mail_message *copy;
+	const struct mail_fields *fields = &message->fields;
+	const char *texts[BATCH_TEXTS] = {fields->sender, fields->subject, message->uidl,
+		fields->from, fields->to, fields->cc, fields->date, fields->message_id,
+		fields->references, fields->list_id};
+	struct added *added;
 
 	if (batch->added_count == batch->added_cap) {
 		batch->added_cap = batch->added_cap ? batch->added_cap * 2 : 64;
-		batch->added = xreallocarray(batch->added, batch->added_cap, sizeof(*copy));
+		batch->added = xreallocarray(batch->added, batch->added_cap, sizeof(*added));
 	}
-	copy = &batch->added[batch->added_count++];
-	*copy = *message;
-	copy->uidl = xstrdup(message->uidl);
-	copy->fields = (struct mail_fields){
-		.sender = xstrdup(from->sender),
-		.from = xstrdup(from->from),
-		.to = xstrdup(from->to),
-		.cc = xstrdup(from->cc),
-		.subject = xstrdup(from->subject),
-		.date = xstrdup(from->date),
-		.message_id = xstrdup(from->message_id),
-		.references = xstrdup(from->references),
-		.list_id = xstrdup(from->list_id),
-	};
+	added = &batch->added[batch->added_count++];
+	*added = (struct added){.uid = message->uid,
+		.flags = message->flags,
+		.size = message->size,
+		.date = message->date,
+		.bad = message->bad,
+		.texts = batch->texts.len};
+	for (size_t i = 0; i < BATCH_TEXTS; i++) {
+		size_t len = texts[i] ? strlen(texts[i]) : 0;
+
+		added->lengths[i] = texts[i] ? (uint32_t)len : BATCH_TEXT_NULL;
+		if (len)
+			buf_append(&batch->texts, texts[i], len);
+	}
 }
 
 void store_batch_keep(struct store_batch *batch, uint32_t uid, uint32_t flags)
@@ -98,11 +123,10 @@ void store_changes_finish(struct store_changes *changes)
 }
 
 static const char batch_insert[] =
-	"INSERT INTO messages (folder, uid, size, date, state, flags, sender, subject, uidl, "
-	"from_,"
+	"INSERT INTO messages (id, size, date, state, flags, sender, subject, uidl, from_,"
 	" to_, cc, date_, message_id, references_, list_id)"
-	" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
-	" ON CONFLICT (folder, uid) DO UPDATE SET flags = excluded.flags, date = excluded.date,"
+	" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+	" ON CONFLICT (id) DO UPDATE SET flags = excluded.flags, date = excluded.date,"
 	" size = CASE state & 1 WHEN 1 THEN size ELSE excluded.size END,"
 	" state = (state & 1) | excluded.state, sender = excluded.sender,"
 	" subject = excluded.subject, uidl = excluded.uidl, from_ = excluded.from_,"
@@ -110,64 +134,87 @@ static const char batch_insert[] =
 	" message_id = excluded.message_id, references_ = excluded.references_,"
 	" list_id = excluded.list_id";
 
-static int batch_insert_one(struct store_batch *batch, const struct mail_message *message)
+static int batch_insert_one(struct store_batch *batch, const struct added *added)
 {
-	const struct mail_fields *fields = &message->fields;
-	const char *texts[] = {fields->sender, fields->subject, message->uidl, fields->from,
-		fields->to, fields->cc, fields->date, fields->message_id, fields->references,
-		fields->list_id};
+	const char *text = batch->texts.data + added->texts;
 	struct db *db = &batch->store->db;
 	sqlite3_stmt *stmt = db_prepare(db, batch_insert);
 
-	db_bind_int(stmt, 1, batch->folder);
-	db_bind_int(stmt, 2, message->uid);
-	db_bind_int(stmt, 3, (int64_t)message->size);
-	db_bind_int(stmt, 4, message->date);
-	db_bind_int(stmt, 5, message->bad ? MESSAGE_STATE_BAD : 0);
-	db_bind_int(stmt, 6, message->flags);
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		db_bind_text(stmt, 7 + (int)i, texts[i]);
+	db_bind_int(stmt, 1, message_row(batch->folder, added->uid));
+	db_bind_int(stmt, 2, (int64_t)added->size);
+	db_bind_int(stmt, 3, added->date);
+	db_bind_int(stmt, 4, added->bad ? MESSAGE_STATE_BAD : 0);
+	db_bind_int(stmt, 5, added->flags);
+	for (size_t i = 0; i < BATCH_TEXTS; i++) {
+		if (added->lengths[i] == BATCH_TEXT_NULL)
+			continue;
+		db_bind_bytes(stmt, 6 + (int)i, text, added->lengths[i]);
+		text += added->lengths[i];
+	}
 	return db_run(db, stmt);
 }
 
-static int batch_count(struct store_batch *batch, int64_t *count_out)
+/* 0 with the highest UID the folder has (0 for none), -ENOENT when there is no such folder. */
+static int batch_highest(struct store_batch *batch, uint32_t *uid_out)
 {
 	struct db *db = &batch->store->db;
-	sqlite3_stmt *stmt = db_prepare(db, "SELECT messages FROM folders WHERE id = ?1");
+	sqlite3_stmt *stmt = db_prepare(db, "SELECT (SELECT max(id) FROM messages WHERE id > "
+					    "?1 << 32 AND id < (?1 + 1) << 32)"
+					    " FROM folders WHERE id = ?1");
 	int result;
 
 	db_bind_int(stmt, 1, batch->folder);
 	result = db_step(db, stmt);
-	*count_out = result == 1 ? sqlite3_column_int64(stmt, 0) : 0;
+	*uid_out = result == 1 ? (uint32_t)sqlite3_column_int64(stmt, 0) : 0;
 	db_reset(stmt);
 	return result < 0 ? result : result == 1 ? 0 : -ENOENT;
 }
 
-static int batch_has(struct store_batch *batch, uint32_t uid)
+/* The size that the store has for a message: 1 with it, 0 when there is none, or -errno. */
+static int batch_old_size(struct store_batch *batch, uint32_t uid, int64_t *size_out)
 {
 	struct db *db = &batch->store->db;
-	sqlite3_stmt *stmt =
-		db_prepare(db, "SELECT 1 FROM messages WHERE folder = ?1 AND uid = ?2");
+	sqlite3_stmt *stmt = db_prepare(db, "SELECT size FROM messages WHERE id = ?1");
 	int result;
 
-	db_bind_int(stmt, 1, batch->folder);
-	db_bind_int(stmt, 2, uid);
+	db_bind_int(stmt, 1, message_row(batch->folder, uid));
 	result = db_step(db, stmt);
+	if (result == 1)
+		*size_out = sqlite3_column_int64(stmt, 0);
 	db_reset(stmt);
 	return result;
 }
 
-static int batch_write_added(struct store_batch *batch, struct store_changes *changes)
+/* A message that may be there already. */
+static int batch_replace_one(
+	struct store_batch *batch, const struct added *added, struct sums *sums)
+{
+	int64_t before = 0, after = 0;
+	int known = batch_old_size(batch, added->uid, &before);
+	int result = known < 0 ? known : batch_insert_one(batch, added);
+
+	if (result == 0)
+		result = batch_old_size(batch, added->uid, &after);
+	sums->messages += known == 0;
+	sums->bytes += after - before;
+	return result < 0 ? result : 0;
+}
+
+static int batch_write_added(struct store_batch *batch, uint32_t highest, struct sums *sums)
 {
 	int result = 0;
 
 	for (size_t i = 0; i < batch->added_count && result == 0; i++) {
-		int known = batch_has(batch, batch->added[i].uid);
+		const struct added *added = &batch->added[i];
 
-		if (known < 0)
-			return known;
-		changes->added += known == 0;
-		result = batch_insert_one(batch, &batch->added[i]);
+		if (added->uid <= highest) {
+			result = batch_replace_one(batch, added, sums);
+			continue;
+		}
+		result = batch_insert_one(batch, added);
+		highest = added->uid;
+		sums->messages++;
+		sums->bytes += (int64_t)added->size;
 	}
 	return result;
 }
@@ -175,10 +222,10 @@ static int batch_write_added(struct store_batch *batch, struct store_changes *ch
 static int batch_remove_one(struct store_batch *batch, uint32_t uid)
 {
 	static const char *const steps[] = {
-		"UPDATE folders SET bodies = bodies - 1 WHERE id = ?1 AND EXISTS"
-		" (SELECT 1 FROM bodies WHERE folder = ?1 AND uid = ?2)",
-		"DELETE FROM bodies WHERE folder = ?1 AND uid = ?2",
-		"DELETE FROM messages WHERE folder = ?1 AND uid = ?2",
+		"UPDATE folders SET bytes = bytes - (SELECT size FROM messages WHERE id = ?1),"
+		" bodies = bodies - EXISTS (SELECT 1 FROM bodies WHERE id = ?1) WHERE id = ?2",
+		"DELETE FROM bodies WHERE id = ?1",
+		"DELETE FROM messages WHERE id = ?1",
 	};
 	struct db *db = &batch->store->db;
 	int result = 0;
@@ -186,8 +233,9 @@ static int batch_remove_one(struct store_batch *batch, uint32_t uid)
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && result == 0; i++) {
 		sqlite3_stmt *stmt = db_prepare(db, steps[i]);
 
-		db_bind_int(stmt, 1, batch->folder);
-		db_bind_int(stmt, 2, uid);
+		db_bind_int(stmt, 1, message_row(batch->folder, uid));
+		if (i == 0)
+			db_bind_int(stmt, 2, batch->folder);
 		result = db_run(db, stmt);
 	}
 	return result;
@@ -196,12 +244,10 @@ static int batch_remove_one(struct store_batch *batch, uint32_t uid)
 static int batch_set_flags(struct store_batch *batch, const struct kept *kept)
 {
 	struct db *db = &batch->store->db;
-	sqlite3_stmt *stmt =
-		db_prepare(db, "UPDATE messages SET flags = ?3 WHERE folder = ?1 AND uid = ?2");
+	sqlite3_stmt *stmt = db_prepare(db, "UPDATE messages SET flags = ?2 WHERE id = ?1");
 
-	db_bind_int(stmt, 1, batch->folder);
-	db_bind_int(stmt, 2, kept->uid);
-	db_bind_int(stmt, 3, kept->flags);
+	db_bind_int(stmt, 1, message_row(batch->folder, kept->uid));
+	db_bind_int(stmt, 2, kept->flags);
 	return db_run(db, stmt);
 }
 
@@ -228,14 +274,14 @@ static int batch_survey(struct store_batch *batch, struct store_changes *changes
 {
 	struct db *db = &batch->store->db;
 	sqlite3_stmt *stmt =
-		db_prepare(db, "SELECT uid, flags, date, sender, subject FROM messages"
-			       " WHERE folder = ?1 AND uid <= ?2 ORDER BY uid");
+		db_prepare(db, "SELECT id, flags, date, sender, subject FROM messages"
+			       " WHERE id > ?1 AND id <= ?2 ORDER BY id");
 	struct kept *reflagged = xreallocarray(NULL, batch->kept_count + 1, sizeof(*reflagged));
 	size_t at = 0, count = 0;
 	int result;
 
-	db_bind_int(stmt, 1, batch->folder);
-	db_bind_int(stmt, 2, batch->drop_through);
+	db_bind_int(stmt, 1, message_row(batch->folder, 0));
+	db_bind_int(stmt, 2, message_row(batch->folder, batch->drop_through));
 	while ((result = db_step(db, stmt)) == 1) {
 		uint32_t uid = (uint32_t)sqlite3_column_int64(stmt, 0);
 
@@ -257,24 +303,25 @@ static int batch_survey(struct store_batch *batch, struct store_changes *changes
 }
 
 static int batch_note_folder(struct store_batch *batch, const struct store_batch_end *end,
-	const struct store_changes *changes)
+	const struct sums *sums, bool changed)
 {
 	struct db *db = &batch->store->db;
-	sqlite3_stmt *stmt =
-		db_prepare(db, "UPDATE folders SET messages = messages + ?2,"
-			       " last_uid = max(last_uid, ?3),"
-			       " uidnext = CASE ?4 WHEN 0 THEN uidnext ELSE ?4 END,"
-			       " listed = CASE WHEN ?5 THEN 2 ELSE max(listed, 1) END,"
-			       " checked = CASE WHEN ?5 THEN ?6 ELSE checked END,"
-			       " mtime = CASE WHEN ?7 THEN ?6 ELSE mtime END WHERE id = ?1");
+	sqlite3_stmt *stmt = db_prepare(db,
+		"UPDATE folders SET messages = messages + ?2, bytes = bytes + ?8,"
+		" last_uid = max(last_uid, ?3),"
+		" uidnext = CASE ?4 WHEN 0 THEN uidnext ELSE ?4 END,"
+		" listed = CASE WHEN ?5 THEN 2 ELSE max(listed, 1) END,"
+		" checked = CASE WHEN ?5 THEN ?6 ELSE checked END,"
+		" mtime = CASE WHEN ?7 THEN ?6 ELSE mtime END WHERE id = ?1");
 
 	db_bind_int(stmt, 1, batch->folder);
-	db_bind_int(stmt, 2, (int64_t)changes->added - (int64_t)changes->gone_count);
+	db_bind_int(stmt, 2, sums->messages);
 	db_bind_int(stmt, 3, end->last_uid);
 	db_bind_int(stmt, 4, end->uidnext);
 	db_bind_int(stmt, 5, end->complete);
 	db_bind_int(stmt, 6, clock_wall_s());
-	db_bind_int(stmt, 7, changes->added || changes->gone_count);
+	db_bind_int(stmt, 7, changed);
+	db_bind_int(stmt, 8, sums->bytes);
 	return db_run(db, stmt);
 }
 
@@ -282,18 +329,22 @@ int store_batch_commit(struct store_batch *batch, const struct store_batch_end *
 	struct store_changes *changes_out, struct error *err)
 {
 	struct store_changes changes = {0};
-	int64_t before;
+	struct sums sums = {0};
+	uint32_t highest;
 	int result = store_begin(batch->store, __func__);
 
 	if (result < 0)
 		goto out;
-	result = batch_count(batch, &before);
+	result = batch_highest(batch, &highest);
 	if (result == 0 && batch->drop_through)
 		result = batch_survey(batch, &changes);
 	if (result == 0)
-		result = batch_write_added(batch, &changes);
+		result = batch_write_added(batch, highest, &sums);
+	changes.added = (uint32_t)sums.messages;
+	sums.messages -= (int64_t)changes.gone_count;
 	if (result == 0)
-		result = batch_note_folder(batch, end, &changes);
+		result = batch_note_folder(
+			batch, end, &sums, changes.added || changes.gone_count);
 	result = store_end(batch->store, result);
 out:
 	batch_clear(batch);

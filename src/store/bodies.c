@@ -1,5 +1,5 @@
+#include "row_p.h"
 #include "segments_p.h"
-#include "state_p.h"
 #include <errno.h>
 #include <mountmail/base/clock.h>
 #include <mountmail/base/log.h>
@@ -116,12 +116,10 @@ void body_abort(struct body_writer *writer)
 static int body_old_size(
 	struct store *store, int64_t folder_id, uint32_t uid, uint64_t *old_size_out)
 {
-	sqlite3_stmt *stmt = db_prepare(
-		&store->db, "SELECT size FROM messages WHERE folder = ?1 AND uid = ?2");
+	sqlite3_stmt *stmt = db_prepare(&store->db, "SELECT size FROM messages WHERE id = ?1");
 	int result;
 
-	db_bind_int(stmt, 1, folder_id);
-	db_bind_int(stmt, 2, uid);
+	db_bind_int(stmt, 1, message_row(folder_id, uid));
 	result = db_step(&store->db, stmt);
 	*old_size_out = result == 1 ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
 	db_reset(stmt);
@@ -131,16 +129,16 @@ static int body_old_size(
 static int body_write_rows(struct body_writer *writer, int64_t folder_id, uint32_t uid)
 {
 	static const char *const steps[] = {
-		"UPDATE folders SET bodies = bodies + 1 WHERE id = ?1 AND NOT EXISTS"
-		" (SELECT 1 FROM bodies WHERE folder = ?1 AND uid = ?2)",
-		"INSERT OR REPLACE INTO bodies VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-		"UPDATE messages SET size = ?5, state = state | 1 WHERE folder = ?1 AND uid = "
-		"?2",
-		"UPDATE segments SET bytes = max(bytes, ?4 + ?5), used = ?7 WHERE id = ?3",
+		"UPDATE folders SET bytes = bytes + ?4 - (SELECT size FROM messages WHERE"
+		" id = ?1), bodies = bodies + NOT EXISTS (SELECT 1 FROM bodies WHERE id = ?1)"
+		" WHERE id = ?7",
+		"INSERT OR REPLACE INTO bodies VALUES (?1, ?2, ?3, ?4, ?5)",
+		"UPDATE messages SET size = ?4, state = state | 1 WHERE id = ?1",
+		"UPDATE segments SET bytes = max(bytes, ?3 + ?4), used = ?6 WHERE id = ?2",
 	};
-	const int64_t values[] = {folder_id, uid, writer->segment, (int64_t)writer->start,
-		(int64_t)writer->length, (int64_t)XXH3_64bits_digest(writer->hash),
-		clock_wall_s()};
+	const int64_t values[] = {message_row(folder_id, uid), writer->segment,
+		(int64_t)writer->start, (int64_t)writer->length,
+		(int64_t)XXH3_64bits_digest(writer->hash), clock_wall_s(), folder_id};
 	struct db *db = &writer->store->db;
 	int result = 0;
 
@@ -188,11 +186,10 @@ static int body_find(
 {
 	sqlite3_stmt *stmt = db_prepare(&reader->db,
 		"SELECT segment, offset, length, checksum FROM messages LEFT JOIN bodies"
-		" USING (folder, uid) WHERE folder = ?1 AND uid = ?2");
+		" USING (id) WHERE id = ?1");
 	int result;
 
-	db_bind_int(stmt, 1, folder_id);
-	db_bind_int(stmt, 2, uid);
+	db_bind_int(stmt, 1, message_row(folder_id, uid));
 	result = db_step(&reader->db, stmt);
 	if (result == 1) {
 		out->segment = sqlite3_column_int64(stmt, 0);
@@ -254,9 +251,9 @@ static bool body_is_whole(int fd, const struct body_place *place)
 static void body_forget(struct store *store, int64_t folder_id, uint32_t uid)
 {
 	static const char *const steps[] = {
-		"UPDATE folders SET bodies = bodies - 1 WHERE id = ?1 AND EXISTS"
-		" (SELECT 1 FROM bodies WHERE folder = ?1 AND uid = ?2)",
-		"DELETE FROM bodies WHERE folder = ?1 AND uid = ?2",
+		"UPDATE folders SET bodies = bodies - 1 WHERE id = ?2 AND EXISTS"
+		" (SELECT 1 FROM bodies WHERE id = ?1)",
+		"DELETE FROM bodies WHERE id = ?1",
 	};
 	int result = store_begin(store, __func__);
 
@@ -265,8 +262,9 @@ static void body_forget(struct store *store, int64_t folder_id, uint32_t uid)
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && result == 0; i++) {
 		sqlite3_stmt *stmt = db_prepare(&store->db, steps[i]);
 
-		db_bind_int(stmt, 1, folder_id);
-		db_bind_int(stmt, 2, uid);
+		db_bind_int(stmt, 1, message_row(folder_id, uid));
+		if (i == 0)
+			db_bind_int(stmt, 2, folder_id);
 		result = db_run(&store->db, stmt);
 	}
 	store_end(store, result);

@@ -100,6 +100,12 @@ void db_bind_text(sqlite3_stmt *stmt, int column, const char *text)
 		sqlite3_bind_text(stmt, column, text, -1, SQLITE_STATIC);
 }
 
+void db_bind_bytes(sqlite3_stmt *stmt, int column, const char *text, size_t len)
+{
+	if (stmt)
+		sqlite3_bind_text64(stmt, column, text, len, SQLITE_STATIC, SQLITE_UTF8);
+}
+
 int db_step(struct db *db, sqlite3_stmt *stmt)
 {
 	int code;

@@ -45,6 +45,8 @@ sqlite3_stmt *db_prepare(struct db *db, const char *sql);
 void db_bind_int(sqlite3_stmt *stmt, int column, int64_t value);
 /* text is borrowed until the statement is reset; NULL binds NULL. */
 void db_bind_text(sqlite3_stmt *stmt, int column, const char *text);
+/* The same for len bytes, which need no NUL. */
+void db_bind_bytes(sqlite3_stmt *stmt, int column, const char *text, size_t len);
 /* 1: a row, 0: no more, or -errno (-ENOSPC, -EUCLEAN, -EIO). */
 int db_step(struct db *db, sqlite3_stmt *stmt);
 /* Ends a statement that was stepped: locks and borrowed texts are let go. */

@@ -155,7 +155,7 @@ int store_totals(struct store_reader *reader, struct store_totals *totals_out)
 	totals_out->messages = (uint64_t)total_of(
 		reader, "SELECT coalesce(sum(messages), 0) FROM folders", &result);
 	totals_out->message_bytes = (uint64_t)total_of(
-		reader, "SELECT coalesce(sum(size), 0) FROM messages", &result);
+		reader, "SELECT coalesce(sum(bytes), 0) FROM folders", &result);
 	totals_out->body_bytes = (uint64_t)total_of(
 		reader, "SELECT coalesce(sum(bytes), 0) FROM segments", &result);
 	totals_out->mtime = total_of(reader,

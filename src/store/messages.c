@@ -1,4 +1,4 @@
-#include "state_p.h"
+#include "row_p.h"
 #include "store_p.h"
 #include <errno.h>
 #include <mountmail/base/xalloc.h>
@@ -8,8 +8,8 @@
 #define WALK_CHUNK 512 /* rows read before the caller sees them */
 
 #define NAME_COLUMNS                                                                           \
-	"SELECT uid, size, date, state, flags, sender, subject, EXISTS (SELECT 1 FROM bodies"  \
-	" WHERE bodies.folder = messages.folder AND bodies.uid = messages.uid)"
+	"SELECT id, size, date, state, flags, sender, subject, EXISTS (SELECT 1 FROM bodies"   \
+	" WHERE bodies.id = messages.id)"
 #define ALL_COLUMNS                                                                            \
 	NAME_COLUMNS ", uidl, from_, to_, cc, date_, message_id, references_, list_id"
 
@@ -50,15 +50,13 @@ static void message_from_row(
 int store_message_get(struct store_reader *reader, int64_t folder_id, uint32_t uid,
 	enum store_columns columns, struct store_message *message_out)
 {
-	sqlite3_stmt *stmt = columns == STORE_COLUMNS_ALL
-				     ? db_prepare(&reader->db, ALL_COLUMNS
-					       " FROM messages WHERE folder = ?1 AND uid = ?2")
-				     : db_prepare(&reader->db, NAME_COLUMNS
-					       " FROM messages WHERE folder = ?1 AND uid = ?2");
+	sqlite3_stmt *stmt =
+		columns == STORE_COLUMNS_ALL
+			? db_prepare(&reader->db, ALL_COLUMNS " FROM messages WHERE id = ?1")
+			: db_prepare(&reader->db, NAME_COLUMNS " FROM messages WHERE id = ?1");
 	int result;
 
-	db_bind_int(stmt, 1, folder_id);
-	db_bind_int(stmt, 2, uid);
+	db_bind_int(stmt, 1, message_row(folder_id, uid));
 	result = db_step(&reader->db, stmt);
 	if (result == 1)
 		message_from_row(stmt, columns, message_out);
@@ -70,9 +68,9 @@ static sqlite3_stmt *walk_statement(struct store_reader *reader, enum store_colu
 {
 	if (columns == STORE_COLUMNS_ALL)
 		return db_prepare(&reader->db, ALL_COLUMNS
-			" FROM messages WHERE folder = ?1 AND uid > ?2 ORDER BY uid LIMIT ?3");
-	return db_prepare(&reader->db, NAME_COLUMNS
-		" FROM messages WHERE folder = ?1 AND uid > ?2 ORDER BY uid LIMIT ?3");
+			" FROM messages WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3");
+	return db_prepare(&reader->db,
+		NAME_COLUMNS " FROM messages WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3");
 }
 
 /* Reads the next rows. The count, or -EIO. */
@@ -82,8 +80,8 @@ static int walk_chunk(struct store_reader *reader, int64_t folder_id, uint32_t a
 	sqlite3_stmt *stmt = walk_statement(reader, columns);
 	int count = 0, result;
 
-	db_bind_int(stmt, 1, folder_id);
-	db_bind_int(stmt, 2, after);
+	db_bind_int(stmt, 1, message_row(folder_id, after));
+	db_bind_int(stmt, 2, message_row(folder_id, UINT32_MAX));
 	db_bind_int(stmt, 3, WALK_CHUNK);
 	while ((result = db_step(&reader->db, stmt)) == 1)
 		message_from_row(stmt, columns, &rows[count++]);

@@ -25,12 +25,12 @@ static const char *const schema_steps[] = {
 	" listed INTEGER NOT NULL DEFAULT 0,"
 	" messages INTEGER NOT NULL DEFAULT 0,"
 	" bodies INTEGER NOT NULL DEFAULT 0,"
+	" bytes INTEGER NOT NULL DEFAULT 0," /* sum of its messages' sizes */
 	" mtime INTEGER NOT NULL,"
 	" checked INTEGER NOT NULL DEFAULT 0,"
 	" UNIQUE (parent, level));"
 	"CREATE TABLE messages ("
-	" folder INTEGER NOT NULL,"
-	" uid INTEGER NOT NULL,"
+	" id INTEGER PRIMARY KEY," /* message_row() */
 	" size INTEGER NOT NULL,"
 	" date INTEGER NOT NULL,"
 	" state INTEGER NOT NULL,"
@@ -44,20 +44,17 @@ static const char *const schema_steps[] = {
 	" date_ TEXT,"
 	" message_id TEXT,"
 	" references_ TEXT,"
-	" list_id TEXT,"
-	" PRIMARY KEY (folder, uid)) WITHOUT ROWID;"
+	" list_id TEXT);"
 	"CREATE TABLE segments ("
 	" id INTEGER PRIMARY KEY,"
 	" bytes INTEGER NOT NULL,"
 	" used INTEGER NOT NULL);"
 	"CREATE TABLE bodies ("
-	" folder INTEGER NOT NULL,"
-	" uid INTEGER NOT NULL,"
+	" id INTEGER PRIMARY KEY," /* message_row() */
 	" segment INTEGER NOT NULL,"
 	" offset INTEGER NOT NULL,"
 	" length INTEGER NOT NULL,"
-	" checksum INTEGER NOT NULL,"
-	" PRIMARY KEY (folder, uid)) WITHOUT ROWID;"
+	" checksum INTEGER NOT NULL);"
 	"CREATE INDEX bodies_segment ON bodies (segment);",
 };
 

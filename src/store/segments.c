@@ -77,7 +77,7 @@ static int segment_forget(struct store *store, int64_t id)
 {
 	static const char *const steps[] = {
 		"UPDATE folders SET bodies = bodies - (SELECT count(*) FROM bodies WHERE"
-		" segment = ?1 AND folder = folders.id)",
+		" segment = ?1 AND id >> 32 = folders.id)",
 		"DELETE FROM bodies WHERE segment = ?1",
 		"DELETE FROM segments WHERE id = ?1",
 	};

@@ -19,13 +19,15 @@ static int run_for(struct store *store, const char *sql, int64_t id)
 
 int folder_empty(struct store *store, int64_t id)
 {
-	int result = run_for(store, "DELETE FROM bodies WHERE folder = ?1", id);
+	static const char *const steps[] = {
+		"DELETE FROM bodies WHERE id > ?1 << 32 AND id < (?1 + 1) << 32",
+		"DELETE FROM messages WHERE id > ?1 << 32 AND id < (?1 + 1) << 32",
+		"UPDATE folders SET messages = 0, bodies = 0, bytes = 0 WHERE id = ?1",
+	};
+	int result = 0;
 
-	if (result == 0)
-		result = run_for(store, "DELETE FROM messages WHERE folder = ?1", id);
-	if (result == 0)
-		result = run_for(
-			store, "UPDATE folders SET messages = 0, bodies = 0 WHERE id = ?1", id);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && result == 0; i++)
+		result = run_for(store, steps[i], id);
 	return result;
 }
 

@@ -12,8 +12,7 @@
 /*
  * A batch collects what a scan reports and commits it in one transaction. One batch belongs to
  * one thread; it holds no lock between calls, so batches of several folders can be filled at once.
- * Memory is bounded: adding more than some thousands writes them out, still uncommitted to readers' eyes
- * only as whole batches.
+ * What is added stays in memory until the commit: commit every few thousand messages.
  */
 struct store_batch;
 

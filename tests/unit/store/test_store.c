@@ -96,7 +96,9 @@ static void add(struct fixture *fixture, int64_t folder, uint32_t from, uint32_t
 
 	for (uint32_t uid = from; uid <= to; uid++) {
 		char subject[] = "a subject", sender[] = "alice@example.org";
-		struct mail_message message = {.uid = uid, .size = 100, .date = 1700000000,
+		struct mail_message message = {.uid = uid,
+			.size = 100,
+			.date = 1700000000,
 			.fields = {.subject = subject, .sender = sender}};
 
 		store_batch_add(batch, &message);
@@ -196,6 +198,53 @@ static void test_tags_do_not_depend_on_the_cache(void **state)
 	assert_int_equal(first.message_tag, second.message_tag);
 	store_folder_finish(&first);
 	store_folder_finish(&second);
+}
+
+static void check_totals(
+	struct fixture *fixture, uint64_t messages, uint64_t bytes, uint32_t bodies, int64_t id)
+{
+	struct store_totals totals;
+	struct store_folder folder;
+
+	assert_int_equal(store_totals(fixture->reader, &totals), 0);
+	assert_int_equal(totals.messages, messages);
+	assert_int_equal(totals.message_bytes, bytes);
+	assert_int_equal(store_folder_by_id(fixture->reader, id, &folder), 0);
+	assert_int_equal(folder.bodies, bodies);
+	store_folder_finish(&folder);
+}
+
+/* Counters are kept beside the rows: whatever happens to the rows, they agree. */
+static void test_totals(void **state)
+{
+	struct fixture *fixture = *state;
+	struct store_batch_end end = {.complete = true};
+	struct store_batch *batch;
+	struct store_message one;
+	int64_t id;
+	uint64_t size;
+
+	list(fixture, inbox, 1);
+	id = folder_id(fixture, STORE_ROOT, "INBOX");
+	add(fixture, id, 1, 3);
+	assert_int_equal(
+		store_message_get(fixture->reader, id, 1, STORE_COLUMNS_NAME, &one), 0);
+	size = one.mail.size;
+	store_message_finish(&one);
+	check_totals(fixture, 3, 3 * size, 0, id);
+	add(fixture, id, 2, 4); /* two of them again */
+	check_totals(fixture, 4, 4 * size, 0, id);
+	put_body(fixture, id, 2, "hello");
+	put_body(fixture, id, 2, "hello");
+	check_totals(fixture, 4, 3 * size + 5, 1, id);
+	batch = store_batch_create(fixture->store, id);
+	store_batch_keep(batch, 1, 0);
+	store_batch_drop_unkept(batch, 4);
+	assert_int_equal(store_batch_commit(batch, &end, NULL, NULL), 0);
+	store_batch_destroy(batch);
+	check_totals(fixture, 1, size, 0, id);
+	assert_int_equal(store_folder_new_epoch(fixture->store, id, 9, NULL), 0);
+	check_totals(fixture, 0, 0, 0, id);
 }
 
 static void test_survey(void **state)
@@ -356,6 +405,7 @@ int main(void)
 		TEST(test_implied_parents),
 		TEST(test_messages_survive_reopening),
 		TEST(test_tags_do_not_depend_on_the_cache),
+		TEST(test_totals),
 		TEST(test_survey),
 		TEST(test_body_round_trip_and_verified_size),
 		TEST(test_damaged_body_is_forgotten),
