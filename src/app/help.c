@@ -1,0 +1,55 @@
+#include "help_p.h"
+#include "options_p.h"
+#include <stdio.h>
+
+static const char usage[] =
+	"mountmail mounts a mail account as a folder: IMAP folders are directories, messages "
+	"are\n"
+	"files.\n"
+	"\n"
+	"Usage:\n"
+	"  mountmail [-f] [-d] [-o OPTION[,OPTION...]] ACCOUNT|URL MOUNTPOINT\n"
+	"  mountmail status  MOUNTPOINT [--json]\n"
+	"  mountmail refresh MOUNTPOINT[/FOLDER]\n"
+	"  mountmail umount  MOUNTPOINT [--force]\n"
+	"\n"
+	"  ACCOUNT     a section of ~/.config/mountmail/config\n"
+	"  URL         imaps://user@host[:port][/folder], or imap:// for STARTTLS\n"
+	"\n"
+	"  -f          stay in the foreground, with the log on standard error\n"
+	"  -d          as -f, and log every request of the kernel\n"
+	"  -o OPTION   see below; may be given more than once\n"
+	"  --json      status for programs\n"
+	"  --force     unmount also while files are in use\n"
+	"  --help, --version\n"
+	"\n";
+
+static const char exits[] = "\n"
+			    "Exit status: 0 done; 1 failed; 2 a wrong option, URL or "
+			    "configuration; 3 the server cannot\n"
+			    "be reached; 4 it refused user or password; 5 its certificate, TLS "
+			    "or protocol was refused;\n"
+			    "6 nothing can be mounted at MOUNTPOINT, or nothing is.\n";
+
+static enum exit_status print(const char *text)
+{
+	return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? STATUS_FAILED : STATUS_OK;
+}
+
+enum exit_status help_print(void)
+{
+	struct buf buf = BUF_INIT;
+	enum exit_status status;
+
+	buf_append_str(&buf, usage);
+	options_help(&buf);
+	buf_append_str(&buf, exits);
+	status = print(buf.data);
+	buf_finish(&buf);
+	return status;
+}
+
+enum exit_status help_version(void)
+{
+	return print("mountmail " MOUNTMAIL_VERSION "\n");
+}
