@@ -53,14 +53,21 @@ struct account_events {
 
 struct account_conf {
 	const char *name;         /* for log lines; borrowed */
-	const char *folders;      /* glob on the path ("A/B"), NULL for all; borrowed */
-	const char *exclude;      /* glob, NULL for none; borrowed */
+	/*
+	 * Globs on the path ("A/B"; '*' matches '/' too), NULL for all and for none; borrowed. What
+	 * is under an excluded folder is excluded as well; a parent of a folder that is shown is
+	 * shown as a directory.
+	 */
+	const char *folders;
+	const char *exclude;
 	unsigned connections;     /* 1 to 16 */
 	uint32_t timeout_ms;      /* how long a waiter waits at most */
 	uint32_t poll_s;          /* a background look at folders this often; 0 never */
 	/* Makes a backend, not yet open. Called from worker threads. */
 	struct backend *(*backend_create)(void *ctx);
 	void *backend_ctx;
+	/* The process behind a backend, for status; 0 when there is none. NULL: none ever has one. */
+	int (*backend_pid)(const struct backend *backend);
 };
 
 /*
@@ -70,7 +77,11 @@ struct account_conf {
 int account_start(const struct account_conf *conf, struct store *store,
 	const struct account_events *events, struct account **account_out, struct error *err);
 
-/* Cancels calls in progress, fails every wait with -ESHUTDOWN, ends the threads, frees. */
+/*
+ * Cancels calls in progress, fails every wait with -ESHUTDOWN, ends the threads, frees. No other
+ * account_* call may be in progress but account_cancel's of waits that end here and what done
+ * callbacks ask, nor begin later. Not from a callback. Takes NULL.
+ */
 void account_stop(struct account *account);
 
 /*
@@ -89,7 +100,11 @@ int account_wait_first(struct account *account, struct error *err);
  */
 typedef void account_done(void *ctx, int result);
 
-struct account_wait; /* a place in a queue; valid until done was called or cancel returned true */
+/*
+ * A place in a queue. It is a number in a pointer's clothes, never used twice, so that account_cancel
+ * can tell one that is over. Never NULL.
+ */
+struct account_wait;
 
 /*
  * Asks for a body to be in the store. One request to the server however many wait for it.
@@ -98,20 +113,24 @@ struct account_wait; /* a place in a queue; valid until done was called or cance
 struct account_wait *account_fetch_body(struct account *account, int64_t folder_id, uint32_t uid,
 	account_done *done, void *ctx);
 
-/* Asks for the first listing of a folder; it jumps the queue of the background's listings. */
+/*
+ * Asks for the first listing of a folder; it jumps the queue of the background's listings. done is
+ * called at once when the folder was listed before.
+ */
 struct account_wait *account_list_folder(struct account *account, int64_t folder_id,
 	account_done *done, void *ctx);
 
 /*
  * Asks for a look at the server now: at one folder, or at all with folder_id STORE_ROOT (the tree and every
- * selectable folder). done comes when the store is current. No deadline but the connection's own.
+ * selectable folder). done comes when the store is current. No deadline but the connection's own;
+ * offline, done comes with -EIO when the next attempt to connect failed, which is made soon.
  */
 struct account_wait *account_refresh(struct account *account, int64_t folder_id,
 	account_done *done, void *ctx);
 
 /*
- * Gives up a wait. True: done will not be called. False: it was or is being called.
- * wait must have come from an account_* call whose done may not have run yet.
+ * Gives up a wait. True: done will not be called. False: it was, or is being called at this moment in
+ * another thread. May be asked at any time until account_stop, however long the wait is over.
  */
 bool account_cancel(struct account *account, struct account_wait *wait);
 
