@@ -241,7 +241,7 @@ static int parse_folder(struct url *url, const char *text, struct error *err)
 
 int url_parse(const char *text, struct url *url_out, struct error *err)
 {
-	const char *rest, *slash, *at;
+	const char *rest = text, *slash, *at;
 	size_t len;
 	int result;
 
