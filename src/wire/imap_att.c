@@ -18,8 +18,9 @@ static uint32_t imap_flag_bit(const struct mailimap_flag *flag)
 	case MAILIMAP_FLAG_DRAFT:
 		return MAIL_FLAG_DRAFT;
 	case MAILIMAP_FLAG_KEYWORD:
-		return flag->fl_data.fl_keyword ? mail_flag_from_keyword(flag->fl_data.fl_keyword)
-						: 0;
+		return flag->fl_data.fl_keyword
+			       ? mail_flag_from_keyword(flag->fl_data.fl_keyword)
+			       : 0;
 	}
 	return 0;
 }
@@ -67,8 +68,8 @@ static void imap_att_read_static(
 	switch (item->att_type) {
 	case MAILIMAP_MSG_ATT_UID:
 		out->uid = out->uid && out->uid != item->att_data.att_uid
-			? UINT32_MAX
-			: item->att_data.att_uid;
+				   ? UINT32_MAX
+				   : item->att_data.att_uid;
 		break;
 	case MAILIMAP_MSG_ATT_INTERNALDATE:
 		out->date = imap_date_seconds(item->att_data.att_internal_date);
@@ -121,7 +122,6 @@ static bool imap_fetch_on_body(int type, struct mailimap_msg_att_body_section *s
 {
 	struct imap_fetch_handler *handler = context;
 
-	stream_deadline(handler->imap->stream);
 	imap_fetch_check_void(handler);
 	if (type == MAILIMAP_MSG_ATT_BODY_SECTION && section &&
 		imap_section_is_whole(section) == handler->whole) {
@@ -136,7 +136,6 @@ static void imap_fetch_on_att(struct mailimap_msg_att *msg_att, void *context)
 	struct imap_fetch_handler *handler = context;
 	struct imap_att att;
 
-	stream_deadline(handler->imap->stream);
 	imap_fetch_check_void(handler);
 	imap_att_read(msg_att, handler->whole, &att);
 	handler->att(handler->ctx, &att);

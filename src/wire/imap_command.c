@@ -185,6 +185,9 @@ static void imap_answer_parse(struct imap_answer *answer, const char *text, size
 		answer->text[n] = (char)(c < 0x20 || c >= 0x7f ? '?' : c);
 	}
 	answer->text[n] = '\0';
+	/* The guard's, not the server's. */
+	if (strcmp(answer->text, GUARD_NO_TEXT) == 0)
+		answer->text[0] = '\0';
 }
 
 /* The tagged line is the last one read. */

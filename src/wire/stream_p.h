@@ -3,8 +3,9 @@
  * Used by imap.c and pop3.c in the wire process; one thread.
  *
  * libetpan's own sockets and TLS are never used: they check no host name and spin on a closed
- * connection. This is a mailstream_low driver with a non-blocking socket, OpenSSL, a deadline for
- * every command, and an eye on the channel to the mail process: when that closes, every wait ends.
+ * connection. This is a mailstream_low driver with a non-blocking socket, OpenSSL, a deadline
+ * for every command, and an eye on the channel to the mail process: when that closes, every
+ * wait ends.
  */
 #ifndef MOUNTMAIL_WIRE_STREAM_P_H
 #define MOUNTMAIL_WIRE_STREAM_P_H
@@ -18,19 +19,19 @@
 struct stream;
 
 /*
- * Resolves conf->host and connects, trying each address in turn. No byte is read yet.
- * watch_fd: a descriptor whose hang-up ends every wait (-1: none); borrowed.
- * NULL with result filled: CONNECTION_LOST, its text telling an unknown host from a refused
- * connection from a time-out. Owned by the caller until stream_mailstream.
+ * Resolves conf->host and connects, trying each address in turn, within conf->timeout_ms for
+ * all of them. No byte is read yet. watch_fd: a descriptor whose hang-up ends every wait (-1:
+ * none); borrowed. NULL with result filled: CONNECTION_LOST, its text telling an unknown host
+ * from a refused connection from a time-out. Owned by the caller until stream_mailstream.
  */
-struct stream *stream_connect(const struct wire_conf *conf, int watch_fd,
-	struct backend_result *result);
+struct stream *stream_connect(
+	const struct wire_conf *conf, int watch_fd, struct backend_result *result);
 /* The same over a descriptor that is already connected; taken. For tests. */
 struct stream *stream_from_fd(int fd, const struct wire_conf *conf, int watch_fd);
 
 /*
- * Loads the certificates (conf->cafile or the system's bundle) and sets the floor of TLS 1.2. Reads
- * files, so before the sandbox. False with result REFUSED and a text that names the file.
+ * Loads the certificates (conf->cafile or the system's bundle) and sets the floor of TLS 1.2.
+ * Reads files, so before the sandbox. False with result REFUSED and a text that names the file.
  * Nothing to do for WIRE_TLS_NONE.
  */
 bool stream_load_trust(struct stream *stream, struct backend_result *result);
@@ -39,20 +40,22 @@ bool stream_load_trust(struct stream *stream, struct backend_result *result);
  * TLS handshake, verifying chain and host name (or address). Also in place after STARTTLS:
  * refused when plaintext that came after the server's OK was already read.
  * False with result: REFUSED for a certificate that fails (which check, for which name, what
- * cafile= is for) and for plaintext injection, CONNECTION_LOST for the rest.
+ * cafile= is for), for plaintext injection and for a server without TLS 1.2, CONNECTION_LOST
+ * for the rest.
  */
 bool stream_start_tls(struct stream *stream, struct backend_result *result);
 
 /* The libetpan stream over it, guard in between. mailstream_close() frees both. Called once. */
 mailstream *stream_mailstream(struct stream *stream, struct guard *guard);
 
-/* Starts the deadline anew: before each command, and on each useful piece of a long answer. */
+/*
+ * Starts the deadline anew: before each command. conf->timeout_ms of waiting may pass then.
+ * Bytes that come earn more, up to that again: an answer may take long while it flows, but a
+ * byte now and then does not keep it alive.
+ */
 void stream_deadline(struct stream *stream);
 
 /* Why the last read or write failed, for a person; "" when none did. Borrowed. */
 const char *stream_failure(const struct stream *stream);
-
-/* Application bytes that can be read without waiting (RFC 3501 7: none may precede TLS). */
-bool stream_has_pending(const struct stream *stream);
 
 #endif

@@ -1,0 +1,55 @@
+/*
+ * wire/stream_internal_p.h - what the parts of the stream share.
+ * Called by stream*.c; one thread.
+ */
+#ifndef MOUNTMAIL_WIRE_STREAM_INTERNAL_P_H
+#define MOUNTMAIL_WIRE_STREAM_INTERNAL_P_H
+
+#include "stream_p.h"
+#include <openssl/ssl.h>
+#include <sys/types.h>
+
+struct stream {
+	const struct wire_conf *conf; /* borrowed */
+	int fd;
+	int watch_fd;	      /* borrowed; -1 */
+	SSL_CTX *trust;	      /* NULL without TLS, and before stream_load_trust */
+	SSL *ssl;	      /* NULL while the connection is plain */
+	struct guard *guard;  /* NULL before stream_mailstream */
+	unsigned char *ahead; /* what is read at once, on its way to the guard */
+	int64_t patience_ms;  /* how long may yet be waited; see stream_earned() */
+	char failure[256];
+};
+
+/* A stream without a connection; fd is taken. */
+struct stream *stream_create(int fd, const struct wire_conf *conf, int watch_fd);
+void stream_destroy(struct stream *stream);
+
+/* Keeps the first reason. */
+void stream_fail(struct stream *stream, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/*
+ * Waits for events on the connection as long as there is patience. False with the stream
+ * failed: nothing came, or the channel to the mail process was closed.
+ */
+bool stream_wait(struct stream *stream, short events);
+
+/*
+ * One read or write of TLS or the socket, waiting if need be. Returns bytes, at least one; -1
+ * with the stream failed, also at the end of the connection.
+ */
+ssize_t stream_read_some(struct stream *stream, void *data, size_t len);
+ssize_t stream_write_some(struct stream *stream, const void *data, size_t len);
+
+/* stream_tls.c: the same through TLS. *events_out: what to wait for when it returns 0. */
+ssize_t stream_tls_read(struct stream *stream, void *data, size_t len, short *events_out);
+ssize_t stream_tls_write(
+	struct stream *stream, const void *data, size_t len, short *events_out);
+/* A goodbye, when the connection is still good. */
+void stream_tls_end(struct stream *stream);
+
+/* stream_verify.c: why the peer's certificate was refused, and what can be done. */
+void stream_tell_certificate(const struct stream *stream, struct backend_result *result);
+
+#endif
