@@ -146,6 +146,15 @@ static int64_t total_of(struct store_reader *reader, const char *sql, int *resul
 	return value;
 }
 
+int store_tree_mtime(struct store_reader *reader, int64_t *mtime_out)
+{
+	int result = 0;
+
+	*mtime_out = total_of(reader,
+		"SELECT coalesce(max(value), 0) FROM meta WHERE key = 'mtime'", &result);
+	return result;
+}
+
 int store_totals(struct store_reader *reader, struct store_totals *totals_out)
 {
 	int result = 0;
@@ -158,8 +167,8 @@ int store_totals(struct store_reader *reader, struct store_totals *totals_out)
 		reader, "SELECT coalesce(sum(bytes), 0) FROM folders", &result);
 	totals_out->body_bytes = (uint64_t)total_of(
 		reader, "SELECT coalesce(sum(bytes), 0) FROM segments", &result);
-	totals_out->mtime = total_of(reader,
-		"SELECT coalesce(max(value), 0) FROM meta WHERE key = 'mtime'", &result);
 	totals_out->body_limit = reader->store->limit;
+	if (result == 0)
+		result = store_tree_mtime(reader, &totals_out->mtime);
 	return result;
 }

@@ -243,3 +243,15 @@ void store_reader_destroy(struct store_reader *reader)
 	db_close(&reader->db);
 	free(reader);
 }
+
+int store_reader_begin(struct store_reader *reader)
+{
+	/* BEGIN alone takes nothing: the moment is that of the first read. */
+	return db_run(&reader->db, db_prepare(&reader->db, "BEGIN")) < 0 ? -EIO : 0;
+}
+
+void store_reader_end(struct store_reader *reader)
+{
+	/* Nothing was written: when this fails there is nothing to lose, and it was logged. */
+	(void)db_run(&reader->db, db_prepare(&reader->db, "COMMIT"));
+}
