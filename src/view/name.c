@@ -152,15 +152,25 @@ bool name_parse_message(const char *name, uint32_t *uid_out)
 	return true;
 }
 
+bool name_char_unsafe(ucs4_t c)
+{
+	if (c < 0x20 || c == '/' || (c >= 0x7f && c < 0xa0))
+		return true;
+	return c == 0x061c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
+	       (c >= 0x2066 && c <= 0x2069);
+}
+
 bool name_is_safe(const char *name, size_t len)
 {
 	if (!len || len > 255 || (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'))))
 		return false;
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)name[i];
+	for (size_t at = 0; at < len;) {
+		ucs4_t c;
+		int n = u8_mbtoucr(&c, (const uint8_t *)name + at, len - at);
 
-		if (c < 0x20 || c == 0x7f || c == '/')
+		if (n < 1 || name_char_unsafe(c))
 			return false;
+		at += (size_t)n;
 	}
-	return u8_check((const uint8_t *)name, len) == NULL;
+	return true;
 }

@@ -15,7 +15,7 @@
 struct view_conf {
 	uid_t uid;
 	gid_t gid;
-	mode_t umask; /* taken from 0700 for directories and 0400 for files, widened by group and other */
+	mode_t umask; /* taken from 0777 for directories and 0444 for files: 077 leaves 0700 and 0400 */
 	int64_t mounted; /* wall clock of the mount, for the fixed entries' times */
 };
 
@@ -26,7 +26,7 @@ struct view *view_create(struct store_reader *reader, const struct view_conf *co
 void view_destroy(struct view *view);
 
 struct view_entry {
-	struct stat stat;   /* st_ino, st_mode, st_nlink, uid, gid, size, blocks, times */
+	struct stat stat;   /* all but st_dev and st_rdev; status.json's size is fs's to fill in */
 	bool message;
 	bool verified;      /* message: the size is that of a body that was seen */
 	int64_t folder_id;  /* directory: its own row (0 for the root); message: its folder's */
@@ -46,7 +46,9 @@ int view_list_ready(struct view *view, uint64_t inode, int64_t *folder_id_out);
 
 /*
  * Entries of a directory behind cookie (0: from the start): ".", "..", subfolders, messages by UID.
- * each gets a cookie that leads to what follows the entry, stable across changes; false stops.
+ * each gets a cookie that leads to what follows the entry, stable across changes, never 0, 63 bits;
+ * false stops. .mountmail is not listed in the root. The store is held at one moment meanwhile:
+ * each may not call the view. 0, -ENOENT, -ENOTDIR, -EIO.
  */
 int view_list(struct view *view, uint64_t inode, uint64_t cookie,
 	bool (*each)(void *ctx, const char *name, const struct view_entry *entry,
@@ -55,7 +57,8 @@ int view_list(struct view *view, uint64_t inode, uint64_t cookie,
 
 /*
  * The extended attributes of a message: user.mail.uid, flags, from, to, cc, subject, date,
- * message-id; those it has. value_out is owned. 0, -ENODATA, -ENOENT, -EIO.
+ * message-id; those it has (flags always, empty for none). value_out is owned; len_out does not
+ * count the NUL behind it. What is no message has none. 0, -ENODATA, -ENOENT, -EIO.
  */
 int view_xattr_get(struct view *view, uint64_t inode, const char *name, char **value_out,
 	size_t *len_out);

@@ -1,0 +1,181 @@
+#include "tree_p.h"
+#include <errno.h>
+#include <mountmail/base/log.h>
+#include <stdlib.h>
+
+/*
+ * A cookie says which entry was given last, not how many: it leads on though entries come and
+ * go, the one it names among them. In the order of the listing; 63 bits, as d_off is signed.
+ */
+#define COOKIE_DOT UINT64_C(1)
+#define COOKIE_DOTDOT UINT64_C(2)
+#define COOKIE_STATUS UINT64_C(3)
+#define COOKIE_FOLDER (UINT64_C(1) << 61)  /* | its id */
+#define COOKIE_MESSAGE (UINT64_C(1) << 62) /* | its UID */
+
+/* One call of view_list. */
+struct listing {
+	struct view *view;
+	struct store_folder folder; /* the directory's */
+	bool (*each)(void *ctx, const char *name, const struct view_entry *entry,
+		uint64_t next_cookie);
+	void *ctx;
+	bool stopped;
+};
+
+/*
+ * Gives one entry; false when the caller has enough. An unsafe name would cost the whole
+ * directory (the kernel answers EIO); no maker of names makes one, and if one did, only that
+ * entry is left out.
+ */
+static bool listing_give(struct listing *listing, const char *name, size_t len,
+	const struct view_entry *entry, uint64_t cookie)
+{
+	if (!name_is_safe(name, len)) {
+		log_error("folder %lld: the name of inode %llu is unsafe, it is not listed",
+			(long long)listing->folder.id, (unsigned long long)entry->stat.st_ino);
+		return true;
+	}
+	listing->stopped = !listing->each(listing->ctx, name, entry, cookie);
+	return !listing->stopped;
+}
+
+static bool listing_folder(void *ctx, const struct store_folder *folder)
+{
+	struct listing *listing = ctx;
+	struct view_entry entry;
+	char name[NAME_MAX_BYTES + 1];
+	size_t len = name_of_folder(folder->level, name);
+
+	tree_folder_entry(listing->view, folder, &entry);
+	return listing_give(listing, name, len, &entry, COOKIE_FOLDER | (uint64_t)folder->id);
+}
+
+static bool listing_message(void *ctx, const struct store_message *message)
+{
+	struct listing *listing = ctx;
+	struct view_entry entry;
+	char name[NAME_MAX_BYTES + 1];
+	size_t len = tree_message_name(message, name);
+
+	tree_message_entry(listing->view, &listing->folder, message, &entry);
+	return listing_give(listing, name, len, &entry, COOKIE_MESSAGE | message->mail.uid);
+}
+
+static int listing_self_entry(const struct listing *listing, struct view_entry *entry_out)
+{
+	switch (listing->folder.id) {
+	case TREE_NO_FOLDER:
+		return tree_fixed_entry(listing->view, INODE_CONTROL_DIR, entry_out);
+	case STORE_ROOT:
+		return tree_fixed_entry(listing->view, INODE_ROOT, entry_out);
+	}
+	tree_folder_entry(listing->view, &listing->folder, entry_out);
+	return 0;
+}
+
+static int listing_parent_entry(const struct listing *listing, struct view_entry *entry_out)
+{
+	struct store_folder parent;
+	int result;
+
+	if (listing->folder.id <= STORE_ROOT || listing->folder.parent == STORE_ROOT)
+		return tree_fixed_entry(listing->view, INODE_ROOT, entry_out);
+	result = store_folder_by_id(listing->view->reader, listing->folder.parent, &parent);
+	if (result < 0)
+		return result;
+	tree_folder_entry(listing->view, &parent, entry_out);
+	store_folder_finish(&parent);
+	return 0;
+}
+
+static int listing_dots(struct listing *listing, uint64_t cookie)
+{
+	struct view_entry entry;
+	int result = 0;
+
+	if (cookie < COOKIE_DOT) {
+		result = listing_self_entry(listing, &entry);
+		if (result < 0 || !listing->each(listing->ctx, ".", &entry, COOKIE_DOT)) {
+			listing->stopped = true;
+			return result;
+		}
+	}
+	if (cookie < COOKIE_DOTDOT) {
+		result = listing_parent_entry(listing, &entry);
+		listing->stopped =
+			result < 0 || !listing->each(listing->ctx, "..", &entry, COOKIE_DOTDOT);
+	}
+	return result;
+}
+
+static int listing_control(struct listing *listing, uint64_t cookie)
+{
+	struct view_entry entry;
+	int result;
+
+	if (cookie >= COOKIE_STATUS)
+		return 0;
+	result = tree_fixed_entry(listing->view, INODE_STATUS, &entry);
+	if (result == 0)
+		listing->each(listing->ctx, TREE_STATUS_NAME, &entry, COOKIE_STATUS);
+	return result;
+}
+
+static int listing_run(struct listing *listing, uint64_t cookie)
+{
+	uint64_t after;
+	int result = 0;
+
+	if (cookie < COOKIE_DOTDOT)
+		result = listing_dots(listing, cookie);
+	if (result < 0 || listing->stopped)
+		return result;
+	if (listing->folder.id == TREE_NO_FOLDER)
+		return listing_control(listing, cookie);
+	if (cookie < COOKIE_MESSAGE) {
+		after = cookie > COOKIE_FOLDER ? cookie & ~COOKIE_FOLDER : 0;
+		result = store_folders_under(listing->view->reader, listing->folder.id,
+			(int64_t)after, listing_folder, listing);
+	}
+	if (result < 0 || listing->stopped || listing->folder.id == STORE_ROOT)
+		return result;
+	after = cookie > COOKIE_MESSAGE ? cookie & ~COOKIE_MESSAGE : 0;
+	if (after >= UINT32_MAX) /* behind the last UID there can be */
+		return 0;
+	return store_messages_walk(listing->view->reader, listing->folder.id, (uint32_t)after,
+		STORE_COLUMNS_NAME, listing_message, listing);
+}
+
+int view_list(struct view *view, uint64_t inode, uint64_t cookie,
+	bool (*each)(void *ctx, const char *name, const struct view_entry *entry,
+		uint64_t next_cookie),
+	void *ctx)
+{
+	struct listing listing = {.view = view, .each = each, .ctx = ctx};
+	int result = store_reader_begin(view->reader);
+
+	if (result < 0)
+		return result;
+	result = tree_directory(view, inode, &listing.folder);
+	if (result == 0)
+		result = listing_run(&listing, cookie);
+	store_folder_finish(&listing.folder);
+	store_reader_end(view->reader);
+	return result;
+}
+
+int view_list_ready(struct view *view, uint64_t inode, int64_t *folder_id_out)
+{
+	struct store_folder folder;
+	int result = tree_directory(view, inode, &folder);
+
+	if (result < 0)
+		return result;
+	*folder_id_out = folder.id;
+	if (folder.id > STORE_ROOT && !(folder.flags & MAIL_FOLDER_NOSELECT) &&
+		folder.listed != STORE_LISTED_FULLY)
+		result = -EAGAIN;
+	store_folder_finish(&folder);
+	return result;
+}
