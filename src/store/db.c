@@ -146,6 +146,12 @@ char *db_column_text(sqlite3_stmt *stmt, int column)
 	return xstrdup((const char *)sqlite3_column_text(stmt, column));
 }
 
+char *db_column_borrow(sqlite3_stmt *stmt, int column)
+{
+	/* The structs that rows are read into own their texts elsewhere, hence no const. */
+	return (char *)(uintptr_t)sqlite3_column_text(stmt, column);
+}
+
 int db_begin(struct db *db, const char *function)
 {
 	int result;

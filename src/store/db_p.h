@@ -58,6 +58,8 @@ int db_exec(struct db *db, const char *sql);
 
 /* An owned copy of a text column, NULL for NULL. */
 char *db_column_text(sqlite3_stmt *stmt, int column);
+/* The column itself, until the statement is stepped or reset: not to be written or freed. */
+char *db_column_borrow(sqlite3_stmt *stmt, int column);
 
 /* Transactions. function is for the assertion that they do not nest: pass __func__. */
 int db_begin(struct db *db, const char *function);

@@ -1,6 +1,7 @@
 #include "schema_p.h"
 #include "segments_p.h"
 #include "store_p.h"
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <mountmail/base/cleanup.h>
@@ -246,12 +247,18 @@ void store_reader_destroy(struct store_reader *reader)
 
 int store_reader_begin(struct store_reader *reader)
 {
+	assert(!reader->held);
 	/* BEGIN alone takes nothing: the moment is that of the first read. */
-	return db_run(&reader->db, db_prepare(&reader->db, "BEGIN")) < 0 ? -EIO : 0;
+	if (db_run(&reader->db, db_prepare(&reader->db, "BEGIN")) < 0)
+		return -EIO;
+	reader->held = true;
+	return 0;
 }
 
 void store_reader_end(struct store_reader *reader)
 {
+	assert(reader->held);
+	reader->held = false;
 	/* Nothing was written: when this fails there is nothing to lose, and it was logged. */
-	(void)db_run(&reader->db, db_prepare(&reader->db, "COMMIT"));
+	db_rollback(&reader->db);
 }

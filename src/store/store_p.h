@@ -27,6 +27,7 @@ struct store {
 
 struct store_reader {
 	struct store *store;
+	bool held; /* between store_reader_begin and store_reader_end */
 	struct db db;
 };
 

@@ -83,7 +83,7 @@ struct store_totals {
 	int64_t mtime;          /* when the tree of folders last changed */
 };
 
-/* As totals.mtime; store_totals reads every row, this one does not. 0 or -EIO. */
+/* As totals.mtime; store_totals reads every folder, this one none. 0 or -EIO. */
 int store_tree_mtime(struct store_reader *reader, int64_t *mtime_out);
 
 int store_totals(struct store_reader *reader, struct store_totals *totals_out);

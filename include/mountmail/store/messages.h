@@ -60,7 +60,7 @@ int store_batch_commit(struct store_batch *batch, const struct store_batch_end *
 struct store_message {
 	struct mail_message mail;
 	bool verified;  /* size is that of a body that was seen */
-	bool cached;    /* the body is in the cache */
+	bool cached;    /* the body is in the cache; told with STORE_COLUMNS_ALL only */
 };
 void store_message_finish(struct store_message *message);
 
@@ -76,7 +76,8 @@ int store_message_get(struct store_reader *reader, int64_t folder_id, uint32_t u
 
 /*
  * Calls each for the folder's messages with a UID above after, ascending, until it returns
- * false. The message is borrowed. Returns 0 or -EIO.
+ * false. The message is borrowed. Between store_reader_begin and store_reader_end rows come
+ * straight from the database, and each may not walk messages with this reader. Returns 0 or -EIO.
  */
 int store_messages_walk(struct store_reader *reader, int64_t folder_id, uint32_t after,
 	enum store_columns columns, bool (*each)(void *ctx, const struct store_message *message),

@@ -42,7 +42,7 @@ void store_reader_destroy(struct store_reader *reader);
 /*
  * What is read between the two is the store at one moment: without it a folder's row and its
  * message's may be from before and after a new epoch. Short: meanwhile the WAL cannot be folded
- * back. Does not nest; end after a failed begin is not allowed. 0 or -EIO.
+ * back. Does not nest; each successful begin has its end. 0 or -EIO.
  */
 int store_reader_begin(struct store_reader *reader);
 void store_reader_end(struct store_reader *reader);
