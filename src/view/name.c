@@ -1,6 +1,8 @@
 #include "name_p.h"
+#include <mountmail/base/log.h>
 #include <mountmail/view/name.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unictype.h>
@@ -33,6 +35,15 @@ static bool name_char_allowed(ucs4_t c, unsigned *marks)
 	return uc_is_general_category_withtable(c, UC_CATEGORY_MASK_L | UC_CATEGORY_MASK_N);
 }
 
+/* As u8_mbtoucr, which is a call too many for the characters that most names are made of. */
+static inline int name_next_char(ucs4_t *c, const uint8_t *text, size_t len)
+{
+	if (*text >= 0x80)
+		return u8_mbtoucr(c, text, len);
+	*c = *text;
+	return 1;
+}
+
 /* What is being written, with a '-' owed for the characters left out since the last one kept.
  */
 struct part {
@@ -62,7 +73,7 @@ static void part_clean(struct part *part, const uint8_t *text, size_t len)
 
 	while (len) {
 		ucs4_t c;
-		int n = u8_mbtoucr(&c, text, len);
+		int n = name_next_char(&c, text, len);
 
 		if (n < 1) {
 			n = 1;
@@ -100,15 +111,19 @@ static size_t name_add_part(char *out, size_t len, size_t max, const char *text)
 	uint8_t room[NAME_MAX_BYTES * 16]; /* NFC of a text is at most three times as long */
 	struct part part = {.out = out + len + 1, .max = max};
 	size_t room_len = sizeof(room);
-	uint8_t *normal = NULL;
 
-	if (!name_is_ascii(text, text_len))
-		normal = u8_normalize(
-			UNINORM_NFC, (const uint8_t *)text, text_len, room, &room_len);
-	if (normal == room)
-		part_clean(&part, room, room_len);
-	else
+	if (name_is_ascii(text, text_len)) {
 		part_clean(&part, (const uint8_t *)text, text_len);
+	} else {
+		/* There is room, so NULL is memory that ran out: a name cannot be another for
+		 * that. */
+		if (u8_normalize(UNINORM_NFC, (const uint8_t *)text, text_len, room,
+			    &room_len) != room) {
+			log_error("out of memory while a name was normalised");
+			abort();
+		}
+		part_clean(&part, room, room_len);
+	}
 	if (!part.len)
 		return len;
 	out[len] = '_';
@@ -166,7 +181,7 @@ bool name_is_safe(const char *name, size_t len)
 		return false;
 	for (size_t at = 0; at < len;) {
 		ucs4_t c;
-		int n = u8_mbtoucr(&c, (const uint8_t *)name + at, len - at);
+		int n = name_next_char(&c, (const uint8_t *)name + at, len - at);
 
 		if (n < 1 || name_char_unsafe(c))
 			return false;
