@@ -397,6 +397,73 @@ static void test_damaged_database_is_made_anew(void **state)
 	folder_id(fixture, STORE_ROOT, "INBOX");
 }
 
+static uint32_t message_tag(struct fixture *fixture, int64_t id)
+{
+	struct store_folder folder;
+	uint32_t tag;
+
+	assert_int_equal(store_folder_by_id(fixture->reader, id, &folder), 0);
+	tag = folder.message_tag;
+	store_folder_finish(&folder);
+	return tag;
+}
+
+static void test_a_moment(void **state)
+{
+	struct fixture *fixture = *state;
+	uint32_t before;
+	int64_t id;
+
+	list(fixture, inbox, 1);
+	id = folder_id(fixture, STORE_ROOT, "INBOX");
+	add(fixture, id, 1, 3);
+	assert_int_equal(store_reader_begin(fixture->reader), 0);
+	before = message_tag(fixture, id);
+	assert_int_equal(store_folder_new_epoch(fixture->store, id, 8, NULL), 0);
+	add(fixture, id, 1, 1);
+	assert_int_equal(message_tag(fixture, id), before);
+	assert_int_equal(count_messages(fixture, id), 3);
+	store_reader_end(fixture->reader);
+	assert_int_not_equal(message_tag(fixture, id), before);
+	assert_int_equal(count_messages(fixture, id), 1);
+}
+
+static bool stop_at_two(void *ctx, const struct store_message *message)
+{
+	uint32_t *last = ctx;
+
+	assert_string_equal(message->mail.fields.subject, "a subject");
+	*last = message->mail.uid;
+	return *last != 2;
+}
+
+/* A walk that was left in the middle holds nothing: the next one begins where it is told. */
+static void test_walk_in_a_moment(void **state)
+{
+	struct fixture *fixture = *state;
+	uint32_t last = 0;
+	int64_t id;
+
+	list(fixture, inbox, 1);
+	id = folder_id(fixture, STORE_ROOT, "INBOX");
+	add(fixture, id, 1, 1000);
+	for (int held = 0; held < 2; held++) {
+		if (held)
+			assert_int_equal(store_reader_begin(fixture->reader), 0);
+		assert_int_equal(store_messages_walk(fixture->reader, id, 0, STORE_COLUMNS_ALL,
+					 stop_at_two, &last),
+			0);
+		assert_int_equal(last, 2);
+		assert_int_equal(store_messages_walk(fixture->reader, id, 2, STORE_COLUMNS_NAME,
+					 stop_at_two, &last),
+			0);
+		assert_int_equal(last, 1000);
+	}
+	store_reader_end(fixture->reader);
+	add(fixture, id, 1001, 1001);
+	assert_int_equal(count_messages(fixture, id), 1001);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -410,6 +477,8 @@ int main(void)
 		TEST(test_body_round_trip_and_verified_size),
 		TEST(test_damaged_body_is_forgotten),
 		TEST(test_limit_drops_the_coldest),
+		TEST(test_a_moment),
+		TEST(test_walk_in_a_moment),
 		TEST(test_refusals),
 		TEST(test_damaged_database_is_made_anew),
 	};
