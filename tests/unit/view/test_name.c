@@ -69,7 +69,7 @@ static void test_message_dates(void **state)
 static void test_long_subjects(void **state)
 {
 	static const char *const units[] = {"x", "ü", "日", "u\u0308\u0301\u0302", "\U00020000",
-		"\u0390", "👍", "\xff", "- ", "."};
+		"\u0390", "👍", "\xff", "- ", ".", "x ", "日 "};
 	char sender[301];
 
 	memset(sender, 's', 300);
