@@ -1,0 +1,112 @@
+/*
+ * sync/account_p.h - what the rooms of this floor share: the account and its workers.
+ * Used by this floor alone. The threading rules stand at the head of account.c.
+ */
+#ifndef MOUNTMAIL_SYNC_ACCOUNT_P_H
+#define MOUNTMAIL_SYNC_ACCOUNT_P_H
+
+#include "queue_p.h"
+#include "waits_p.h"
+#include <mountmail/store/bodies.h>
+#include <mountmail/store/folders.h>
+#include <mountmail/sync/account.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* Times that tests shorten. */
+struct account_tuning {
+	uint32_t backoff_first_ms; /* between attempts to connect, doubling ... */
+	uint32_t backoff_max_ms;   /* ... to this */
+	uint32_t poke_ms; /* somebody asks while offline: try again, but not more often */
+	uint32_t poke_refused_ms; /* likewise when the server refused us */
+	uint32_t idle_ms;	  /* a connection beyond the first is closed after so long */
+	uint32_t extra_ms;	  /* the server took no further connection: ask again after */
+};
+
+/* A few numbers. All zero is an empty one. */
+struct id_set {
+	int64_t *ids; /* owned */
+	size_t count, cap;
+};
+
+bool id_set_has(const struct id_set *set, int64_t id);
+/* False when it was there. */
+bool id_set_add(struct id_set *set, int64_t id);
+void id_set_remove(struct id_set *set, int64_t id);
+void id_set_finish(struct id_set *set);
+
+enum worker_life { WORKER_NONE, WORKER_RUNNING, WORKER_ENDED /* to be joined */ };
+
+struct worker {
+	struct account *account;
+	pthread_t thread;
+	enum worker_life life;
+	bool opening; /* connecting, or started to */
+	bool online;  /* the backend is open and works */
+	bool idle;
+	int64_t idle_since_ms;
+	struct backend
+		*backend; /* others may cancel it under the mutex; NULL before it is closed */
+	struct store_reader *reader; /* this and below: the worker's own */
+	struct body_writer *writer;
+	struct want *wants[BACKEND_FETCH_MAX];
+};
+
+struct account {
+	struct account_conf conf;
+	struct account_tuning tuning;
+	struct store *store;
+	const struct account_events *events;
+	atomic_bool stopping;
+	bool had_folders; /* in the store, at the start */
+
+	pthread_mutex_t asked_mutex;	   /* for asked_reader; never taken with mutex held */
+	struct store_reader *asked_reader; /* of those who ask */
+
+	pthread_mutex_t mutex; /* for all below */
+	pthread_cond_t work;   /* for workers: something to do, or a time moved */
+	pthread_cond_t tick;   /* for the timer: an earlier time */
+	pthread_cond_t first;  /* for account_wait_first */
+	struct queue queue;
+	struct waits waits;
+	struct worker workers[ACCOUNT_CONNECTIONS_MAX];
+	unsigned threads, opening, online, idle;
+	pthread_t timer;
+	int64_t poll_at_ms;
+
+	enum account_state state;
+	char error[512];
+	char server[128];
+	uint32_t caps;
+	bool refused;	       /* offline because the server will not deal with us */
+	unsigned failures;     /* attempts to connect, in a row */
+	unsigned drops;	       /* connections lost without having done anything, in a row */
+	unsigned throttles;    /* throttled, in a row */
+	int64_t tried_ms;      /* the last attempt to connect */
+	int64_t retry_at_ms;   /* the next one, when nothing is connected */
+	int64_t extra_at_ms;   /* the next one beyond the first */
+	int64_t tree_asked_ms; /* when a folder was found gone and the tree was asked for last
+				*/
+	bool first_over;
+	int first_result;
+	char first_text[512];
+	struct id_set failing;	/* folders whose trouble was logged */
+	struct id_set relisted; /* those without UIDVALIDITY, listed anew since the start */
+};
+
+/* account_start with other times. */
+int account_start_tuned(const struct account_conf *conf, const struct account_tuning *tuning,
+	struct store *store, const struct account_events *events, struct account **account_out,
+	struct error *err);
+
+/* Unlocks the mutex and tells those who are told. */
+void account_unlock_tell(struct account *account, struct told *told);
+/* status_changed. The mutex must not be held. */
+void account_status_changed(struct account *account);
+/* The answer to account_wait_first; the first one counts. With the mutex held. */
+void account_first(struct account *account, int result, const char *text);
+
+/* timer.c: the thread that ends waits and begins polls. */
+void *timer_main(void *ctx);
+
+#endif
