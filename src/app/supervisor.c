@@ -79,7 +79,7 @@ static void dial(struct supervisor *supervisor, uint32_t serial)
 	pid_t pid = wires_begin(&supervisor->wires, supervisor->setup, &channel, &err);
 
 	if (pid < 0)
-		log_warning("%s", err.text);
+		log_debug("%s", err.text);
 	answer(supervisor, serial, pid, channel, &err);
 	if (channel >= 0)
 		close(channel);

@@ -124,7 +124,9 @@ static void test_command_leaves_a_child(void **state)
 {
 	time_t start = time(NULL);
 
-	assert_int_equal(secret_from_command(&secret, "sleep 8 2>/dev/null & echo geheim", 30000, &err), 0);
+	assert_int_equal(
+		secret_from_command(&secret, "sleep 8 2>/dev/null & echo geheim", 30000, &err),
+		0);
 	assert_string_equal(secret.text, "geheim");
 	assert_true(time(NULL) - start < 7);
 }
