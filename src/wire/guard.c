@@ -1,6 +1,7 @@
 #include "guard_brace_p.h"
 #include "guard_p.h"
 #include "guard_status_p.h"
+#include <ctype.h>
 #include <errno.h>
 #include <mountmail/base/buf.h>
 #include <mountmail/base/xalloc.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum guard_state {
 	GUARD_START,  /* of a line; which kind is not known yet */
@@ -41,6 +43,9 @@ static const struct guard_limits guard_limits_first = {.line = GUARD_STATUS_MAX,
 	.literal = GUARD_STATUS_MAX,
 	.response = 1u << 20,
 	.lines = 1000};
+
+/* No word that a response begins with is as long as this. */
+#define GUARD_WORD_MAX 12
 
 /* Bytes of a data line that change something: outside of quotes, and inside. */
 #define OUTSIDE 1
@@ -278,25 +283,49 @@ static ssize_t guard_status(struct guard *guard, const char *data, size_t len)
 	return (ssize_t)piece;
 }
 
+static size_t guard_blanks(const char *line, size_t len)
+{
+	size_t at = 1;
+
+	while (at < len && (line[at] == ' ' || line[at] == '\t'))
+		at++;
+	return at;
+}
+
 /*
  * What kind of line the first bytes begin: GUARD_START while they do not tell. Behind the star
  * libetpan skips blanks, and looks for a status word, whatever follows that.
  */
 static enum guard_state guard_kind(const char *line, size_t len)
 {
-	size_t at = 1;
+	size_t at = guard_blanks(line, len);
 
 	if (line[0] != '*')
 		return GUARD_STATUS;
-	while (at < len && (line[at] == ' ' || line[at] == '\t'))
-		at++;
 	if (guard_status_word(line + at, len - at))
 		return GUARD_STATUS;
-	/* Seven: PREAUTH. */
-	if (len - at >= 7 || (at < len && !strchr("OoNnBbPp", line[at])) ||
-		memchr(line, '\n', len))
+	if (len - at >= GUARD_WORD_MAX || (at < len && !isalpha((unsigned char)line[len - 1])))
 		return GUARD_DATA;
-	return GUARD_START;
+	return memchr(line, '\n', len) ? GUARD_DATA : GUARD_START;
+}
+
+/*
+ * Responses that nobody here asked for are kept from libetpan, which has parsers for many
+ * extensions and not all of them are sound (ANNOTATION frees what it never set): they lose
+ * their first letter, and the catch-all gets them.
+ */
+static void guard_hide_unknown(struct buf *line)
+{
+	static const char *const known[] = {
+		"CAPABILITY", "FLAGS", "LIST", "LSUB", "NAMESPACE", "SEARCH"};
+	size_t at = guard_blanks(line->data, line->len);
+
+	if (at >= line->len || !isalpha((unsigned char)line->data[at]))
+		return;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strncasecmp(line->data + at, known[i], strlen(known[i])) == 0)
+			return;
+	line->data[at] = '?';
 }
 
 /* The kind of the line is known: what was held of it is looked at. */
@@ -307,6 +336,8 @@ static int guard_replay(struct guard *guard, enum guard_state kind)
 
 	guard->held = (struct buf)BUF_INIT;
 	guard->state = kind;
+	if (kind == GUARD_DATA)
+		guard_hide_unknown(&first);
 	for (size_t at = 0; r >= 0 && at < first.len; at += (size_t)r) {
 		const char *rest = first.data + at;
 		size_t len = first.len - at;

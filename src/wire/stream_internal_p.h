@@ -19,6 +19,7 @@ struct stream {
 	unsigned char *ahead; /* what is read at once, on its way to the guard */
 	int64_t patience_ms;  /* how long may yet be waited; see stream_earned() */
 	char failure[256];
+	char refusal[400]; /* why the certificate was refused, and what can be done; "" */
 };
 
 /* A stream without a connection; fd is taken. */
@@ -49,7 +50,10 @@ ssize_t stream_tls_write(
 /* A goodbye, when the connection is still good. */
 void stream_tls_end(struct stream *stream);
 
-/* stream_verify.c: why the peer's certificate was refused, and what can be done. */
-void stream_tell_certificate(const struct stream *stream, struct backend_result *result);
+/*
+ * stream_verify.c: OpenSSL's callback for every certificate of the chain; SSL_get_app_data() is the
+ * stream. Fills stream->refusal when one fails.
+ */
+int stream_verify(int fine, X509_STORE_CTX *context);
 
 #endif

@@ -106,7 +106,8 @@ static bool tls_prepare(struct stream *stream, struct backend_result *result)
 {
 	ERR_clear_error();
 	stream->ssl = SSL_new(stream->trust);
-	if (stream->ssl && SSL_set_fd(stream->ssl, stream->fd) == 1 &&
+	if (stream->ssl && SSL_set_app_data(stream->ssl, stream) == 1 &&
+		SSL_set_fd(stream->ssl, stream->fd) == 1 &&
 		tls_expect_name(stream->ssl, stream->conf->host))
 		return true;
 	backend_result_set(result, BACKEND_REFUSED,
@@ -147,8 +148,9 @@ static void tls_tell(const struct stream *stream, struct backend_result *result)
 	const struct wire_conf *conf = stream->conf;
 	unsigned long reason = ERR_peek_last_error();
 
-	if (SSL_get_verify_result(stream->ssl) != X509_V_OK)
-		stream_tell_certificate(stream, result);
+	if (stream->refusal[0])
+		backend_result_set(result, BACKEND_REFUSED,
+			"The certificate of %s was refused: %s", conf->host, stream->refusal);
 	else if (tls_is_too_old(reason))
 		backend_result_set(result, BACKEND_REFUSED,
 			"%s offers no TLS 1.2 or newer; what is older is not safe. Its "

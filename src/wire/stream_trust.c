@@ -113,7 +113,7 @@ bool stream_load_trust(struct stream *stream, struct backend_result *result)
 	SSL_CTX_set_options(stream->trust, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_mode(stream->trust,
 		SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_CTX_set_verify(stream->trust, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_verify(stream->trust, SSL_VERIFY_PEER, stream_verify);
 	/* Fewer system calls a record. */
 	SSL_CTX_set_read_ahead(stream->trust, 1);
 	SSL_CTX_set_default_read_buffer_len(stream->trust, 128u << 10);

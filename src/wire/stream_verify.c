@@ -1,6 +1,7 @@
 #include "stream_internal_p.h"
 #include <mountmail/base/buf.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <string.h>
 
 #define VERIFY_NAMES_MAX 5
@@ -53,7 +54,7 @@ static void verify_put_time(const ASN1_TIME *time, struct buf *out)
 
 /* The sentence about what failed. */
 static void verify_put_reason(
-	const struct stream *stream, const X509 *cert, long failed, struct buf *out)
+	const struct stream *stream, const X509 *cert, int failed, struct buf *out)
 {
 	switch (failed) {
 	case X509_V_ERR_HOSTNAME_MISMATCH:
@@ -84,7 +85,7 @@ static void verify_put_reason(
 	}
 }
 
-static const char *verify_advice(const struct stream *stream, long failed)
+static const char *verify_advice(const struct stream *stream, int failed)
 {
 	switch (failed) {
 	case X509_V_ERR_HOSTNAME_MISMATCH:
@@ -106,18 +107,22 @@ static const char *verify_advice(const struct stream *stream, long failed)
 	       "it, in a PEM file and name that with cafile=";
 }
 
-void stream_tell_certificate(const struct stream *stream, struct backend_result *result)
+int stream_verify(int fine, X509_STORE_CTX *context)
 {
-	long failed = SSL_get_verify_result(stream->ssl);
-	const X509 *cert = SSL_get0_peer_certificate(stream->ssl);
+	SSL *ssl = X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct stream *stream = SSL_get_app_data(ssl);
+	const X509 *cert = X509_STORE_CTX_get_current_cert(context);
+	int failed = X509_STORE_CTX_get_error(context);
 	struct buf reason = BUF_INIT;
 
+	if (fine || stream->refusal[0])
+		return fine;
 	if (cert)
 		verify_put_reason(stream, cert, failed, &reason);
 	else
 		buf_append_str(&reason, X509_verify_cert_error_string(failed));
-	backend_result_set(result, BACKEND_REFUSED,
-		"The certificate of %s was refused: %s. The password was not sent. %s",
-		stream->conf->host, reason.data, verify_advice(stream, failed));
+	snprintf(stream->refusal, sizeof(stream->refusal), "%s. The password was not sent. %s",
+		reason.data, verify_advice(stream, failed));
 	buf_finish(&reason);
+	return 0;
 }
