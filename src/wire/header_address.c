@@ -27,7 +27,8 @@ struct scan {
 	bool angle_done; /* address comes from there, nothing else counts */
 	unsigned words;	 /* in front of any < */
 	struct buf address;
-	struct buf bare; /* a word without domain */
+	struct buf bare; /* the last word without domain */
+	bool bare_alone; /* it is all there is, or is between < and > */
 
 	struct buf fallback; /* the first bare one of all mailboxes */
 };
@@ -52,7 +53,7 @@ static bool token_ends_in_at(const struct scan *scan)
 /* A word that is wrapped in quotes is as good as the word. */
 static void token_unwrap(struct buf *token)
 {
-	while (token->len > 2 && strchr("'\"", token->data[0]) &&
+	while (token->len > 1 && strchr("'\"", token->data[0]) &&
 		token->data[token->len - 1] == token->data[0]) {
 		memmove(token->data, token->data + 1, token->len - 2);
 		token->len -= 2;
@@ -66,21 +67,30 @@ static void token_reset(struct scan *scan)
 	scan->domain = scan->literal = scan->gap = false;
 }
 
+/* A quoted word may be an address, where there is nothing better; a phrase is none. */
+static bool bare_is_name(const struct buf *token)
+{
+	return !memchr(token->data, ' ', token->len) && token->data[0] != '@' &&
+	       token->data[token->len - 1] != '@';
+}
+
 static void token_done(struct scan *scan)
 {
 	struct buf *token = &scan->token;
 	bool domain = scan->domain && !token_ends_in_at(scan);
 
-	if (token->len && token->len <= TOKEN_MAX) {
-		token_unwrap(token);
+	if (token->len > TOKEN_MAX)
+		buf_clear(token);
+	token_unwrap(token);
+	if (token->len) {
 		scan->words++;
 		/* The first counts, but one inside <> more than one in front of it. */
 		if (domain && (!scan->address.len || (scan->angle && !scan->angle_done))) {
 			copy(&scan->address, token);
 			scan->angle_done = scan->angle;
-		} else if (!domain && (scan->angle || scan->words == 1) &&
-			   !memchr(token->data, ' ', token->len)) {
+		} else if (!domain && !scan->angle_done && bare_is_name(token)) {
 			copy(&scan->bare, token);
+			scan->bare_alone = scan->angle || scan->words == 1;
 		}
 	}
 	token_reset(scan);
@@ -92,11 +102,11 @@ static bool mailbox_done(struct scan *scan)
 	token_done(scan);
 	if (scan->address.len)
 		return true;
-	if (scan->bare.len && !scan->fallback.len && (scan->words == 1 || scan->angle_done))
+	if (scan->bare.len && !scan->fallback.len && scan->bare_alone)
 		copy(&scan->fallback, &scan->bare);
 	buf_clear(&scan->bare);
 	scan->words = 0;
-	scan->angle = scan->angle_done = false;
+	scan->angle = scan->angle_done = scan->bare_alone = false;
 	return false;
 }
 

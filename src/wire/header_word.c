@@ -58,6 +58,16 @@ static bool word_find_end(struct word *word, const char *end)
 	return word->end != at || !blank;
 }
 
+static const char *word_find(const char *at, const char *end)
+{
+	while (at < end && (at = memchr(at, '=', (size_t)(end - at)))) {
+		if (end - at > 1 && at[1] == '?')
+			return at;
+		at++;
+	}
+	return NULL;
+}
+
 static bool word_charset_char(char c)
 {
 	return c > ' ' && c < 0x7f && c != '?' && c != '=';
@@ -201,7 +211,7 @@ void header_decode(const char *data, size_t len, struct buf *out)
 	const char *end = data + len, *at = data, *start = data;
 
 	header_text_begin(&words.text, out, MAIL_FIELD_MAX);
-	while (!words.text.full && (at = memmem(at, (size_t)(end - at), "=?", 2))) {
+	while (!words.text.full && (at = word_find(at, end))) {
 		struct word word;
 
 		if (!word_parse(at, end, &word)) {
