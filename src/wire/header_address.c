@@ -6,6 +6,7 @@
  */
 #include "header_p.h"
 #include "header_text_p.h"
+#include <ctype.h>
 #include <string.h>
 
 #define TOKEN_MAX 1024 /* a longer word is no address */
@@ -70,7 +71,12 @@ static void token_reset(struct scan *scan)
 /* A quoted word may be an address, where there is nothing better; a phrase is none. */
 static bool bare_is_name(const struct buf *token)
 {
-	return !memchr(token->data, ' ', token->len) && token->data[0] != '@' &&
+	bool letter = false;
+
+	for (size_t i = 0; i < token->len; i++)
+		letter = letter || isalnum((unsigned char)token->data[i]) ||
+			 (unsigned char)token->data[i] >= 0x80;
+	return letter && !memchr(token->data, ' ', token->len) && token->data[0] != '@' &&
 	       token->data[token->len - 1] != '@';
 }
 
