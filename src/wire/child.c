@@ -1,16 +1,14 @@
 #include "child_p.h"
 #include "frame_p.h"
-#include "imap_p.h"
 #include <errno.h>
+#include <mountmail/base/clock.h>
 #include <mountmail/base/log.h>
 #include <mountmail/base/xalloc.h>
-#include <mountmail/wire/child.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define CHILD_FRAME_BYTES (64u << 10) /* many small things are gathered up to here */
+#define CHILD_ALIVE_MS 1000	      /* a longer silence is explained to the mail process */
 
 struct child {
 	struct frame_writer writer;
@@ -20,6 +18,7 @@ struct child {
 	enum frame_type open; /* a frame that more can be added to; 0: none */
 	uint32_t open_count;
 	size_t open_count_at; /* where its count stands */
+	int64_t flushed_ms;   /* when the mail process last heard something */
 };
 
 struct child *child_create(int channel)
@@ -40,8 +39,10 @@ void child_destroy(struct child *child)
 
 static bool child_flush(struct child *child)
 {
-	if (!child->gone && frame_flush(&child->writer) < 0)
+	/* A mail process that is slow makes the server wait, for as long as it takes. */
+	if (!child->gone && frame_flush(&child->writer, -1) < 0)
 		child->gone = true;
+	child->flushed_ms = clock_now_ms();
 	return !child->gone;
 }
 
@@ -77,13 +78,14 @@ static void child_begin(struct child *child, enum frame_type type)
 	frame_begin(&child->writer, type);
 }
 
-/* Whether to go on after an addition; what has piled up leaves from time to time. */
-static bool child_goes_on(struct child *child)
+/* The mail process ends a process that it does not hear from. */
+static void child_tell_alive(struct child *child)
 {
-	if (child->writer.out.len < CHILD_FRAME_BYTES * 2)
-		return !child->gone && !child->stop;
-	child_gathered(child);
-	return child_flush(child) && !child->stop;
+	if (clock_now_ms() - child->flushed_ms < CHILD_ALIVE_MS)
+		return;
+	child_begin(child, FRAME_ALIVE);
+	frame_end(&child->writer);
+	child_flush(child);
 }
 
 bool child_stop_wanted(void *ctx)
@@ -94,12 +96,22 @@ bool child_stop_wanted(void *ctx)
 
 	if (child->stop || child->gone)
 		return true;
+	child_tell_alive(child);
 	got = frame_read(&child->reader, &frame, 0);
 	if (got == 0)
 		return false;
 	child->stop = got == 1 && frame.type == FRAME_STOP;
 	child->gone = !child->stop;
 	return true;
+}
+
+/* Whether to go on after an addition; what has piled up leaves from time to time. */
+static bool child_goes_on(struct child *child)
+{
+	if (child->writer.out.len < CHILD_FRAME_BYTES * 2)
+		return !child->gone && !child->stop;
+	child_gathered(child);
+	return child_flush(child) && !child_stop_wanted(child);
 }
 
 static bool child_folder(void *ctx, const struct mail_folder *folder)
@@ -124,7 +136,7 @@ static bool child_state(void *ctx, const struct backend_folder_state *state)
 	frame_put_u32(&child->writer, state->uidnext);
 	frame_put_u64(&child->writer, state->modseq);
 	frame_end(&child->writer);
-	return child_flush(child) && !child->stop;
+	return child_flush(child) && !child_stop_wanted(child);
 }
 
 static bool child_existing(void *ctx, uint32_t uid, uint32_t flags)
@@ -284,6 +296,8 @@ static bool child_call(struct child *child, struct backend *backend, struct fram
 	const struct backend_list_sink sink = {child, child_folder};
 
 	backend_result_ok(result);
+	if ((frame->type == FRAME_OPEN || frame->type == FRAME_LIST) && !frame_at_end(frame))
+		return false;
 	if (frame->type == FRAME_OPEN)
 		child_open(child, backend, result);
 	else if (frame->type == FRAME_LIST)
@@ -316,6 +330,7 @@ void child_serve(struct child *child, struct backend *backend)
 		if (frame.type == FRAME_STOP && opened)
 			continue;
 		child->stop = false;
+		child->flushed_ms = clock_now_ms();
 		if (opening == opened || !child_call(child, backend, &frame, &result)) {
 			log_error("the mail process sent a request that cannot be");
 			return;
@@ -331,30 +346,17 @@ void child_serve(struct child *child, struct backend *backend)
 	}
 }
 
-static void child_refuse_pop3(struct child *child)
+void child_refuse(struct child *child, const char *text)
 {
+	struct frame frame;
+
+	/* Were it not read, the mail process would find a broken channel instead of the text. */
+	if (frame_read(&child->reader, &frame, -1) != 1)
+		return;
 	child_begin(child, FRAME_RESULT);
 	frame_put_u8(&child->writer, BACKEND_REFUSED);
 	frame_put_u32(&child->writer, 0);
-	frame_put_str(&child->writer, "POP3 is not offered by this version");
+	frame_put_str(&child->writer, text);
 	frame_end(&child->writer);
 	child_flush(child);
-}
-
-int wire_child_run(int channel, const struct wire_conf *conf, int (*enter_sandbox)(void))
-{
-	struct child *child = child_create(channel);
-	struct backend *backend;
-
-	signal(SIGPIPE, SIG_IGN);
-	if (conf->protocol == WIRE_POP3) {
-		child_refuse_pop3(child);
-	} else {
-		backend = imap_create(conf, channel, enter_sandbox, child_stop_wanted, child);
-		child_serve(child, backend);
-		backend->ops->close(backend);
-	}
-	child_destroy(child);
-	close(channel);
-	return EXIT_SUCCESS;
 }

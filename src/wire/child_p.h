@@ -14,7 +14,11 @@ struct child;
 struct child *child_create(int channel);
 void child_destroy(struct child *child);
 
-/* Whether the mail process asked to stop the call in progress, or went away. Does not wait. */
+/*
+ * Whether the mail process asked to stop the call in progress, or went away. To be asked now and
+ * then while a server's answer comes in, too: it lets the mail process know that it does.
+ * Does not wait for an answer.
+ */
 bool child_stop_wanted(void *child);
 
 /*
@@ -23,5 +27,8 @@ bool child_stop_wanted(void *child);
  * backend.
  */
 void child_serve(struct child *child, struct backend *backend);
+
+/* Waits for a request and answers it with REFUSED, whatever it asks. */
+void child_refuse(struct child *child, const char *text);
 
 #endif

@@ -73,18 +73,37 @@ void frame_end(struct frame_writer *writer)
 	memcpy(writer->out.data + writer->start, &length, sizeof(length));
 }
 
-int frame_flush(struct frame_writer *writer)
+/* Waits until end_ms (-1: for ever). 0 or -errno; what is left of a time-out is none. */
+static int frame_poll(int fd, short events, int64_t end_ms)
 {
+	struct pollfd poll_fd = {.fd = fd, .events = events};
+	int64_t left = end_ms < 0 ? -1 : end_ms - clock_now_ms();
+	int ready = poll(&poll_fd, 1, end_ms < 0 ? -1 : left > 0 ? (int)left : 0);
+
+	if (ready > 0)
+		return 0;
+	return ready == 0 ? -ETIMEDOUT : -errno;
+}
+
+int frame_flush(struct frame_writer *writer, int timeout_ms)
+{
+	int64_t end_ms = timeout_ms < 0 ? -1 : clock_now_ms() + timeout_ms;
 	size_t at = 0;
+	int status;
 
 	while (at < writer->out.len) {
-		ssize_t sent = send(
-			writer->fd, writer->out.data + at, writer->out.len - at, MSG_NOSIGNAL);
+		ssize_t sent = send(writer->fd, writer->out.data + at, writer->out.len - at,
+			MSG_NOSIGNAL | MSG_DONTWAIT);
 
-		if (sent >= 0)
+		if (sent >= 0) {
 			at += (size_t)sent;
-		else if (errno != EINTR)
-			return -errno;
+		} else if (errno == EAGAIN) {
+			status = frame_poll(writer->fd, POLLOUT, end_ms);
+			if (status < 0 && status != -EINTR)
+				return status;
+		} else if (errno != EINTR) {
+			return errno == ECONNRESET ? -EPIPE : -errno;
+		}
 	}
 	buf_clear(&writer->out);
 	return 0;
@@ -154,16 +173,11 @@ static void frame_make_room(struct frame_reader *reader)
 /* Waits until end_ms (-1: for ever), then takes what is there. 1, 0 on time-out, -errno. */
 static int frame_fill(struct frame_reader *reader, int64_t end_ms)
 {
-	struct pollfd poll_fd = {.fd = reader->fd, .events = POLLIN};
-	int64_t left = end_ms < 0 ? -1 : end_ms - clock_now_ms();
+	int status = frame_poll(reader->fd, POLLIN, end_ms);
 	ssize_t got;
-	int ready;
 
-	ready = poll(&poll_fd, 1, end_ms < 0 ? -1 : left > 0 ? (int)left : 0);
-	if (ready < 0)
-		return errno == EINTR ? 1 : -errno;
-	if (ready == 0)
-		return 0;
+	if (status < 0)
+		return status == -EINTR ? 1 : status == -ETIMEDOUT ? 0 : status;
 	frame_make_room(reader);
 	got = recv(
 		reader->fd, reader->in.data + reader->in.len, FRAME_READ_AHEAD, MSG_DONTWAIT);

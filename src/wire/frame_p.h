@@ -16,6 +16,12 @@
 
 #define FRAME_PAYLOAD_MAX (1u << 20)
 
+/* What the wire process passes on, and the mail process insists on. */
+#define FRAME_FOLDERS_MAX 100000u
+#define FRAME_NAME_MAX 4096u       /* bytes of a folder's raw name, and of its path */
+#define FRAME_LEVELS_MAX 128u      /* of its path */
+#define FRAME_MESSAGE_ID_MAX 1024u /* a longer one is not compared with the body's */
+
 enum frame_type {
 	/* mail process to wire process */
 	FRAME_OPEN = 1,
@@ -34,6 +40,7 @@ enum frame_type {
 	FRAME_BODY_DATA,
 	FRAME_BODY_DONE,
 	FRAME_BODY_FAILED,
+	FRAME_ALIVE,         /* the server is sending, but nothing that can be told yet */
 	FRAME_RESULT,        /* ends every call */
 };
 
@@ -56,8 +63,11 @@ void frame_put_str(struct frame_writer *writer, const char *text);
 /* Bytes of the frame so far, to know when to start the next one. */
 size_t frame_size(const struct frame_writer *writer);
 void frame_end(struct frame_writer *writer);
-/* Writes everything out. Returns 0 or -errno (-EPIPE when the other side is gone). Blocks. */
-int frame_flush(struct frame_writer *writer);
+/*
+ * Writes everything out, within timeout_ms (-1: however long it takes). Returns 0 or -errno:
+ * -EPIPE when the other side is gone, -ETIMEDOUT.
+ */
+int frame_flush(struct frame_writer *writer, int timeout_ms);
 
 /* A received frame; data points into the reader, until the next frame_read. */
 struct frame {

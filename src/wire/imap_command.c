@@ -47,6 +47,7 @@ bool imap_send_tag(struct imap *imap, const struct guard_limits *limits)
 	imap->answer = (struct imap_answer){0};
 	guard_expect(imap->guard, limits ? limits : &imap_limits_short);
 	stream_deadline(imap->stream);
+	imap_alive(imap);
 	return mailstream_write(imap->mailstream, tag, (size_t)len) == len;
 }
 

@@ -59,6 +59,7 @@ struct imap {
 
 	char *selected;                    /* raw name of the selected folder, NULL for none */
 	struct backend_folder_state state; /* of the selected folder */
+	int64_t alive_ms;                  /* when stopped was last asked by imap_alive */
 	int64_t heard_ms;                  /* when the server last answered, clock_now_ms() */
 };
 
@@ -135,6 +136,8 @@ const char *imap_lost_reason(struct imap *imap);
 bool imap_stop_wanted(struct imap *imap, struct backend_result *result);
 /* False, with result filled, when the backend can only be closed. */
 bool imap_is_ready(struct imap *imap, struct backend_result *result);
+/* Lets whoever waits for us know that the server is heard, or about to be asked. ctx: the imap. */
+void imap_alive(void *ctx);
 /* Ends the connection; only close() is left. */
 void imap_hang_up(struct imap *imap);
 

@@ -1,4 +1,5 @@
 #include "catchall_p.h"
+#include "frame_p.h"
 #include "imap_internal_p.h"
 #include <mountmail/base/log.h>
 #include <mountmail/base/xalloc.h>
@@ -6,14 +7,12 @@
 #include <string.h>
 #include <strings.h>
 
-#define IMAP_FOLDERS_MAX 200000u
-
 static const struct guard_limits imap_list_limits = {
 	.line = 256u << 10,
 	.depth = GUARD_DEPTH_MAX,
 	.literal = 64u << 10,
-	.response = 256u << 20,
-	.lines = IMAP_FOLDERS_MAX,
+	.response = 64u << 20,
+	.lines = FRAME_FOLDERS_MAX,
 };
 
 static const struct {
@@ -94,7 +93,8 @@ static bool imap_read_namespace(
 		return true;
 	reply = imap_command_text(imap, NULL, "NAMESPACE");
 	if (reply == IMAP_LOST) {
-		imap_result_fail(imap, result, reply, BACKEND_REFUSED, "asking for its namespaces");
+		imap_result_fail(
+			imap, result, reply, BACKEND_REFUSED, "asking for its namespaces");
 		return false;
 	}
 	if (reply == IMAP_OK && imap_answer_line(imap, "* NAMESPACE ", &at, &line, &len))
@@ -122,6 +122,17 @@ static enum imap_reply imap_send_list(struct imap *imap)
 	return reply;
 }
 
+/* The mail process takes no others. */
+static bool imap_list_fits(const struct mail_folder *folder)
+{
+	unsigned levels = 1;
+
+	for (const char *at = folder->path; (at = strchr(at, '\n')); at++)
+		levels++;
+	return strlen(folder->raw) <= FRAME_NAME_MAX &&
+	       strlen(folder->path) <= FRAME_NAME_MAX && levels <= FRAME_LEVELS_MAX;
+}
+
 static bool imap_list_one(const struct mailimap_mailbox_list *item, const char *prefix,
 	const struct backend_list_sink *sink)
 {
@@ -134,6 +145,11 @@ static bool imap_list_one(const struct mailimap_mailbox_list *item, const char *
 	}
 	folder.raw = xstrdup(item->mb_name);
 	folder.path = imap_path_decode(item->mb_name, item->mb_delimiter, prefix);
+	if (!imap_list_fits(&folder)) {
+		log_warning("a folder is left out: its name is too long, or its path too deep");
+		mail_folder_finish(&folder);
+		return true;
+	}
 	folder.flags = imap_list_flags(item->mb_flag);
 	if (strcmp(folder.path, "INBOX") == 0)
 		folder.flags |= MAIL_FOLDER_INBOX;
@@ -147,7 +163,8 @@ static void imap_list_folders(struct imap *imap, const char *prefix,
 {
 	clist *folders = imap->session->imap_response_info->rsp_mailbox_list;
 
-	for (clistiter *cur = folders ? clist_begin(folders) : NULL; cur; cur = clist_next(cur)) {
+	for (clistiter *cur = folders ? clist_begin(folders) : NULL; cur;
+		cur = clist_next(cur)) {
 		if (!imap_list_one(clist_content(cur), prefix, sink)) {
 			backend_result_set(result, BACKEND_STOPPED, "Stopped on request");
 			return;

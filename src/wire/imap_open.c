@@ -13,7 +13,7 @@ static const struct {
 } imap_cap_names[] = {
 	{"IMAP4rev1", IMAP_CAP_REV1},
 	{"IMAP4rev2", IMAP_CAP_REV1 | IMAP_CAP_NAMESPACE | IMAP_CAP_LIST_EXTENDED |
-			BACKEND_CAP_SPECIAL_USE},
+			      BACKEND_CAP_SPECIAL_USE},
 	{"STARTTLS", IMAP_CAP_STARTTLS},
 	{"LOGINDISABLED", IMAP_CAP_LOGINDISABLED},
 	{"AUTH=SCRAM-SHA-256", IMAP_CAP_SCRAM_SHA_256},
@@ -50,8 +50,8 @@ bool imap_read_caps(struct imap *imap, struct backend_result *result)
 	size_t len, at = 0;
 
 	if (reply != IMAP_OK) {
-		imap_result_fail(imap, result, reply, BACKEND_REFUSED,
-			"asking what the server can do");
+		imap_result_fail(
+			imap, result, reply, BACKEND_REFUSED, "asking what the server can do");
 		return false;
 	}
 	imap->caps = 0;
@@ -89,6 +89,8 @@ static bool imap_connect(struct imap *imap, struct backend_result *result)
 	if (!stream)
 		return false;
 	imap->stream = stream;
+	stream_on_progress(stream, imap_alive, imap);
+	imap_alive(imap);
 	imap->guard = guard_create();
 	imap->mailstream = stream_mailstream(stream, imap->guard);
 	imap->session = mailimap_new(0, NULL);
@@ -135,16 +137,19 @@ static bool imap_greeting_refused(
 static bool imap_read_greeting(
 	struct imap *imap, bool *preauth_out, struct backend_result *result)
 {
-	static const struct guard_limits limits = {.line = 65536, .depth = GUARD_DEPTH_MAX,
-		.literal = 1, .response = 65536, .lines = 10};
+	static const struct guard_limits limits = {.line = 65536,
+		.depth = GUARD_DEPTH_MAX,
+		.literal = 1,
+		.response = 65536,
+		.lines = 10};
 	const char *line;
 
 	guard_expect(imap->guard, &limits);
 	stream_deadline(imap->stream);
 	line = mailimap_read_line(imap->session);
 	if (!line) {
-		imap_result_fail(
-			imap, result, IMAP_LOST, BACKEND_CONNECTION_LOST, "waiting for its greeting");
+		imap_result_fail(imap, result, IMAP_LOST, BACKEND_CONNECTION_LOST,
+			"waiting for its greeting");
 		return false;
 	}
 	*preauth_out = strncasecmp(line, "* PREAUTH", 9) == 0;

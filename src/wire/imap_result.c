@@ -1,13 +1,16 @@
 #include "imap_internal_p.h"
+#include <mountmail/base/clock.h>
 #include <string.h>
 #include <strings.h>
+
+#define IMAP_ALIVE_MS 500
 
 /*
  * Codes for "not now" (RFC 5530 and what providers made up). SERVERBUG is one: the same command
  * usually works later.
  */
-static const char *const imap_busy_codes[] = {
-	"UNAVAILABLE", "INUSE", "IN-USE", "LIMIT", "THROTTLED", "SERVERBUG", "OVERQUOTA", "SYS"};
+static const char *const imap_busy_codes[] = {"UNAVAILABLE", "INUSE", "IN-USE", "LIMIT",
+	"THROTTLED", "SERVERBUG", "OVERQUOTA", "SYS"};
 
 /* Words for it, from servers that give no code, or only ALERT. */
 static const char *const imap_busy_words[] = {
@@ -33,7 +36,7 @@ bool imap_answer_is_busy(const struct imap *imap)
 bool imap_answer_broke(const struct imap *imap)
 {
 	return !imap->answer.text[0] &&
-		(guard_failure(imap->guard)[0] || !stream_failure(imap->stream)[0]);
+	       (guard_failure(imap->guard)[0] || !stream_failure(imap->stream)[0]);
 }
 
 const char *imap_lost_reason(struct imap *imap)
@@ -58,7 +61,8 @@ static void imap_result_lost(
 	imap->ready = false;
 	backend_result_set(result, BACKEND_CONNECTION_LOST,
 		"The connection to %s ended while %s: %s%s", imap->conf->host, doing,
-		imap_lost_reason(imap), busy ? " (the server is busy; wait before trying again)" : "");
+		imap_lost_reason(imap),
+		busy ? " (the server is busy; wait before trying again)" : "");
 	result->retry_ms = wait;
 }
 
@@ -81,8 +85,8 @@ void imap_result_fail(struct imap *imap, struct backend_result *result, enum ima
 		return;
 	}
 	if (imap_answer_is_busy(imap)) {
-		backend_result_set(result, BACKEND_THROTTLED,
-			"%s asked to wait while %s: %s", host, doing, words);
+		backend_result_set(result, BACKEND_THROTTLED, "%s asked to wait while %s: %s",
+			host, doing, words);
 		result->retry_ms = guard_backoff_ms(imap->guard);
 		return;
 	}
@@ -96,6 +100,18 @@ bool imap_stop_wanted(struct imap *imap, struct backend_result *result)
 		return false;
 	backend_result_set(result, BACKEND_STOPPED, "Stopped on request");
 	return true;
+}
+
+void imap_alive(void *ctx)
+{
+	struct imap *imap = ctx;
+	int64_t now = clock_now_ms();
+
+	if (!imap->stopped || now - imap->alive_ms < IMAP_ALIVE_MS)
+		return;
+	imap->alive_ms = now;
+	/* For what it tells the other side; the answer counts at the next safe point. */
+	(void)imap->stopped(imap->ctx);
 }
 
 bool imap_is_ready(struct imap *imap, struct backend_result *result)

@@ -64,6 +64,12 @@ const char *stream_failure(const struct stream *stream)
 	return stream->failure;
 }
 
+void stream_on_progress(struct stream *stream, void (*heard)(void *ctx), void *ctx)
+{
+	stream->heard = heard;
+	stream->heard_ctx = ctx;
+}
+
 void stream_deadline(struct stream *stream)
 {
 	stream->patience_ms = stream->conf->timeout_ms;
@@ -81,6 +87,8 @@ static void stream_earned(struct stream *stream, size_t bytes)
 		stream->patience_ms += (int64_t)bytes * STREAM_MS_A_BYTE;
 	if (stream->patience_ms > full)
 		stream->patience_ms = full;
+	if (stream->heard)
+		stream->heard(stream->heard_ctx);
 }
 
 bool stream_wait(struct stream *stream, short events)

@@ -12,12 +12,14 @@
 struct stream {
 	const struct wire_conf *conf; /* borrowed */
 	int fd;
-	int watch_fd;	      /* borrowed; -1 */
-	SSL_CTX *trust;	      /* NULL without TLS, and before stream_load_trust */
-	SSL *ssl;	      /* NULL while the connection is plain */
-	struct guard *guard;  /* NULL before stream_mailstream */
-	unsigned char *ahead; /* what is read at once, on its way to the guard */
-	int64_t patience_ms;  /* how long may yet be waited; see stream_earned() */
+	int watch_fd;		  /* borrowed; -1 */
+	SSL_CTX *trust;		  /* NULL without TLS, and before stream_load_trust */
+	SSL *ssl;		  /* NULL while the connection is plain */
+	struct guard *guard;	  /* NULL before stream_mailstream */
+	unsigned char *ahead;	  /* what is read at once, on its way to the guard */
+	int64_t patience_ms;	  /* how long may yet be waited; see stream_earned() */
+	void (*heard)(void *ctx); /* see stream_on_progress(); NULL */
+	void *heard_ctx;
 	char failure[256];
 	char refusal[400]; /* why the certificate was refused, and what can be done; "" */
 };

@@ -55,6 +55,12 @@ mailstream *stream_mailstream(struct stream *stream, struct guard *guard);
  */
 void stream_deadline(struct stream *stream);
 
+/*
+ * heard is called whenever bytes came from the server or went to it. It must not use the
+ * stream.
+ */
+void stream_on_progress(struct stream *stream, void (*heard)(void *ctx), void *ctx);
+
 /* Why the last read or write failed, for a person; "" when none did. Borrowed. */
 const char *stream_failure(const struct stream *stream);
 
