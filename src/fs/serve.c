@@ -1,0 +1,267 @@
+#include "control_p.h"
+#include "documents_p.h"
+#include "fs_p.h"
+#include "notify_p.h"
+#include "ops_p.h"
+#include "park_p.h"
+#include "settle_p.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <mountmail/base/cleanup.h>
+#include <mountmail/base/clock.h>
+#include <mountmail/base/log.h>
+#include <mountmail/base/xalloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+static __thread struct fs_thread *fs_thread_current;
+
+int fs_thread_init(struct fs_thread *thread, struct fs *fs, struct error *err)
+{
+	int result;
+
+	*thread = (struct fs_thread){.fs = fs};
+	result = store_reader_create(fs->host.store, &thread->reader, err);
+	if (result < 0) {
+		thread->reader = NULL;
+		return result;
+	}
+	thread->view = view_create(thread->reader, &fs->host.view);
+	return 0;
+}
+
+void fs_thread_finish(struct fs_thread *thread)
+{
+	if (!thread->reader)
+		return;
+	view_destroy(thread->view);
+	store_reader_destroy(thread->reader);
+	buf_finish(&thread->room);
+	*thread = (struct fs_thread){.fs = thread->fs};
+}
+
+void fs_thread_enter(struct fs_thread *thread)
+{
+	fs_thread_current = thread;
+}
+
+struct fs_thread *fs_thread_self(void)
+{
+	return fs_thread_current;
+}
+
+int fs_thread_start(pthread_t *id_out, void *(*run)(void *ctx), void *ctx)
+{
+	sigset_t all, before;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(id_out, NULL, run, ctx);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -error;
+}
+
+/* One of the two threads that serve requests. */
+struct loop {
+	struct fs_thread thread;
+	pthread_t id;
+	int epoll;
+	int result;
+};
+
+static void serve_log(enum fuse_log_level level, const char *format, va_list args)
+{
+	char text[1024];
+
+	vsnprintf(text, sizeof(text), format, args);
+	text[strcspn(text, "\n")] = '\0';
+	log_write(level == FUSE_LOG_DEBUG     ? LOG_LEVEL_DEBUG
+		  : level <= FUSE_LOG_ERR     ? LOG_LEVEL_ERROR
+		  : level == FUSE_LOG_WARNING ? LOG_LEVEL_WARNING
+					      : LOG_LEVEL_INFO,
+		"libfuse: %s", text);
+}
+
+static int loop_init(struct loop *loop, struct fs *fs, struct error *err)
+{
+	/* Exclusive: one request wakes one thread. */
+	struct epoll_event device = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+	struct epoll_event wake = {.events = EPOLLIN};
+	int result = fs_thread_init(&loop->thread, fs, err);
+
+	loop->epoll = -1;
+	if (result < 0)
+		return result;
+	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (loop->epoll < 0 ||
+		epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fuse_session_fd(fs->session), &device) <
+			0 ||
+		epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fs->wake, &wake) < 0)
+		return error_set(
+			err, errno, "/dev/fuse cannot be waited for: %s", strerror(errno));
+	return 0;
+}
+
+static void loop_finish(struct loop *loop)
+{
+	fs_thread_finish(&loop->thread);
+	if (loop->epoll >= 0)
+		close(loop->epoll);
+}
+
+/* Waits for a request. 0 or -errno. */
+static int loop_wait(struct loop *loop)
+{
+	struct epoll_event event;
+
+	if (epoll_wait(loop->epoll, &event, 1, -1) < 0 && errno != EINTR)
+		return -errno;
+	return 0;
+}
+
+static void *loop_run(void *ctx)
+{
+	struct loop *loop = ctx;
+	struct fs *fs = loop->thread.fs;
+	struct fuse_buf request = {.mem = NULL};
+	int result = 0;
+
+	fs_thread_enter(&loop->thread);
+	while (!atomic_load(&fs->stopping) && !fuse_session_exited(fs->session)) {
+		result = fuse_session_receive_buf(fs->session, &request);
+		if (result > 0)
+			fuse_session_process_buf(fs->session, &request);
+		else if (result == -EAGAIN)
+			result = loop_wait(loop);
+		if (result < 0 && result != -EINTR && result != -EAGAIN)
+			break;
+	}
+	loop->result = result < 0 && result != -EINTR && result != -EAGAIN ? result : 0;
+	free(request.mem);
+	fs_stop(fs); /* the other thread too */
+	return NULL;
+}
+
+static int session_make(struct fs *fs, struct error *err)
+{
+	char program[] = "mountmail", debug[] = "-d";
+	char *argv[] = {program, fs->debug ? debug : NULL, NULL};
+	struct fuse_args args = FUSE_ARGS_INIT(fs->debug ? 2 : 1, argv);
+	_cleanup_free_ char *device = xasprintf("/dev/fd/%d", fs->device);
+	int flags = fcntl(fs->device, F_GETFL);
+
+	fuse_set_log_func(serve_log);
+	if (flags < 0 || fcntl(fs->device, F_SETFL, flags | O_NONBLOCK) < 0)
+		return error_set(err, errno, "/dev/fuse: %s", strerror(errno));
+	fs->session = fuse_session_new(&args, ops_table(), sizeof(*ops_table()), fs);
+	fuse_opt_free_args(&args);
+	if (!fs->session)
+		return error_set(err, EIO, "libfuse refuses to begin a session");
+	if (fuse_session_mount(fs->session, device) < 0)
+		return error_set(err, EIO, "libfuse refuses the device");
+	fs->device = -1; /* the session's now */
+	return 0;
+}
+
+static int serve_loops(struct fs *fs, struct error *err)
+{
+	struct loop loops[2] = {{.epoll = -1}, {.epoll = -1}};
+	int result = loop_init(&loops[0], fs, err);
+
+	if (result == 0)
+		result = loop_init(&loops[1], fs, err);
+	if (result == 0) {
+		result = fs_thread_start(&loops[1].id, loop_run, &loops[1]);
+		if (result < 0)
+			error_set(err, -result, "a thread cannot be started: %s",
+				strerror(-result));
+	}
+	if (result == 0) {
+		loop_run(&loops[0]);
+		pthread_join(loops[1].id, NULL);
+		result = loops[0].result ? loops[0].result : loops[1].result;
+		if (result < 0)
+			error_set(err, -result, "/dev/fuse cannot be read: %s",
+				strerror(-result));
+	}
+	loop_finish(&loops[0]);
+	loop_finish(&loops[1]);
+	return result;
+}
+
+static int serve_start(struct fs *fs, struct error *err)
+{
+	int result = session_make(fs, err);
+
+	if (result == 0)
+		result = notify_start(fs->notify, err);
+	if (result == 0)
+		result = park_start(fs->park, err);
+	if (result == 0)
+		result = control_start(fs->control, err);
+	return result;
+}
+
+int fs_serve(struct fs *fs, const struct fs_host *host, struct error *err)
+{
+	int result;
+
+	fs->host = *host;
+	fs->started_ms = clock_now_ms();
+	atomic_store(&fs->status_changed, clock_wall_s());
+	fs->park = park_create(fs);
+	fs->control = control_create(fs);
+	fs->settle = settle_create();
+	fs->documents = documents_create();
+	result = serve_start(fs, err);
+	if (result == 0) {
+		atomic_store(&fs->told, fs->session);
+		result = serve_loops(fs, err);
+	}
+	/*
+	 * Nothing new comes in any more. The account still runs: its callbacks find the park
+	 * stopped and the notifier deaf, until account_stop, and then fs_destroy.
+	 */
+	atomic_store(&fs->told, NULL);
+	control_stop(fs->control);
+	park_stop(fs->park);
+	notify_stop(fs->notify);
+	return result;
+}
+
+void fs_stop(struct fs *fs)
+{
+	static const uint64_t one = 1;
+	int error = errno;
+
+	atomic_store(&fs->stopping, true);
+	/* It only fails when it is readable already. */
+	if (write(fs->wake, &one, sizeof(one)) < 0)
+		errno = error;
+	errno = error;
+}
+
+void fs_destroy(struct fs *fs)
+{
+	if (!fs)
+		return;
+	control_destroy(fs->control);
+	park_destroy(fs->park);
+	notify_destroy(fs->notify);
+	settle_destroy(fs->settle);
+	documents_destroy(fs->documents);
+	if (fs->session)
+		fuse_session_destroy(fs->session);
+	if (fs->device >= 0)
+		close(fs->device);
+	if (fs->wake >= 0)
+		close(fs->wake);
+	free(fs->mountpoint);
+	free(fs);
+}

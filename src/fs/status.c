@@ -1,0 +1,138 @@
+#include "status_p.h"
+#include <inttypes.h>
+#include <mountmail/base/cleanup.h>
+#include <mountmail/base/clock.h>
+#include <mountmail/base/json.h>
+#include <mountmail/base/log.h>
+#include <mountmail/mail/folder.h>
+#include <mountmail/store/folders.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A folder that holds no messages has nothing to list. */
+static bool folder_is_listed(const struct store_folder *folder)
+{
+	return folder->listed == STORE_LISTED_FULLY || (folder->flags & MAIL_FOLDER_NOSELECT);
+}
+
+struct render {
+	struct fs_thread *thread;
+	struct json json;
+	struct buf *out;
+};
+
+static bool json_folder(void *ctx, const struct store_folder *folder)
+{
+	struct render *render = ctx;
+	struct json *json = &render->json;
+	_cleanup_free_ char *path = view_folder_path(render->thread->view, folder->id);
+
+	if (!path) /* gone since the walk began */
+		return true;
+	json_object_begin(json, NULL);
+	json_string(json, "name", folder->raw);
+	json_string(json, "path", path);
+	json_int(json, "messages", folder->messages);
+	json_bool(json, "listed", folder_is_listed(folder));
+	json_int(json, "bodies", folder->bodies);
+	json_int(json, "epoch", (int64_t)folder->epoch);
+	json_object_end(json);
+	return true;
+}
+
+static void json_pids(
+	struct json *json, const struct fs *fs, const struct account_status *account)
+{
+	json_object_begin(json, "pids");
+	json_int(json, "supervisor", fs->host.supervisor_pid);
+	json_int(json, "mail", getpid());
+	json_array_begin(json, "wire");
+	for (size_t i = 0; i < account->wire_count; i++)
+		json_int(json, NULL, account->wire_pids[i]);
+	json_array_end(json);
+	json_object_end(json);
+}
+
+void status_json(struct fs_thread *thread, struct buf *out)
+{
+	struct fs *fs = thread->fs;
+	struct render render = {.thread = thread};
+	struct json *json = &render.json;
+	struct store_totals totals = {0};
+	struct account_status account;
+
+	account_status(fs->host.account, &account);
+	if (store_totals(thread->reader, &totals) < 0)
+		log_warning("status: the cache cannot be read");
+	json_init(json, out);
+	json_object_begin(json, NULL);
+	json_string(json, "version", fs->host.version);
+	json_string(json, "account", fs->host.account_name);
+	json_string(json, "server", account.server);
+	json_string(json, "state", account_state_name(account.state));
+	json_string(json, "error", account.error[0] ? account.error : NULL);
+	json_pids(json, fs, &account);
+	json_int(json, "connections", account.connections);
+	json_array_begin(json, "folders");
+	store_folders_all(thread->reader, json_folder, &render);
+	json_array_end(json);
+	json_object_begin(json, "cache");
+	json_int(json, "bytes", (int64_t)totals.body_bytes);
+	json_int(json, "limit", (int64_t)totals.body_limit);
+	json_object_end(json);
+	json_int(json, "pending",
+		0); /* removals not yet sent: none can be made in this version */
+	json_int(json, "uptime", (clock_now_ms() - fs->started_ms) / 1000);
+	json_object_end(json);
+	buf_append_char(out, '\n');
+}
+
+static void text_bytes(struct buf *out, uint64_t bytes)
+{
+	static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	while (value >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		value /= 1024;
+		unit++;
+	}
+	buf_printf(out, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+}
+
+static bool text_folder(void *ctx, const struct store_folder *folder)
+{
+	struct render *render = ctx;
+	_cleanup_free_ char *path = view_folder_path(render->thread->view, folder->id);
+
+	if (!path || (folder->flags & MAIL_FOLDER_NOSELECT))
+		return true;
+	buf_printf(render->out, "%10" PRIu32 " %10" PRIu32 "  %s%s\n", folder->messages,
+		folder->bodies, path, folder_is_listed(folder) ? "" : "  (being listed)");
+	return true;
+}
+
+void status_text(struct fs_thread *thread, struct buf *out)
+{
+	struct fs *fs = thread->fs;
+	struct render render = {.thread = thread, .out = out};
+	struct store_totals totals = {0};
+	struct account_status account;
+
+	account_status(fs->host.account, &account);
+	if (store_totals(thread->reader, &totals) < 0)
+		log_warning("status: the cache cannot be read");
+	buf_printf(out, "%s: %s, %s, %u connection%s\n", fs->host.account_name, account.server,
+		account_state_name(account.state), account.connections,
+		account.connections == 1 ? "" : "s");
+	if (account.error[0])
+		buf_printf(out, "why: %s\n", account.error);
+	buf_append_str(out, "cache: ");
+	text_bytes(out, totals.body_bytes);
+	if (totals.body_limit) {
+		buf_append_str(out, " of ");
+		text_bytes(out, totals.body_limit);
+	}
+	buf_append_str(out, "\n  messages     cached  folder\n");
+	store_folders_all(thread->reader, text_folder, &render);
+}
