@@ -1,0 +1,467 @@
+/*
+ * test_fetch.c - bodies: shared, given up, lost, gone, wrong.
+ */
+#include "sync_fixture.h"
+
+#define READERS 200
+
+static void test_two_hundred_one_fetch(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answers[READERS];
+	int64_t inbox;
+
+	fake_message_add(fixture->fake, "INBOX", "one", "the body of one");
+	inbox = fixture_start_listed(fixture);
+	fake_script(fixture->fake, &(struct fake_fault){.call = FAKE_FETCH, .block = true});
+	for (int i = 0; i < READERS; i++) {
+		answer_init(&answers[i]);
+		assert_non_null(account_fetch_body(
+			fixture->account, inbox, 1, answer_done, &answers[i]));
+	}
+	assert_true(fake_wait_blocked(fixture->fake, 1, SOON_MS));
+	fake_release(fixture->fake);
+	for (int i = 0; i < READERS; i++)
+		assert_int_equal(answer_get(&answers[i]), 0);
+	assert_int_equal(fixture_counts(fixture).calls[FAKE_FETCH], 1);
+	fixture_expect_body(fixture, inbox, 1, "the body of one");
+	/* It is here now. */
+	answer_init(&answers[0]);
+	account_fetch_body(fixture->account, inbox, 1, answer_done, &answers[0]);
+	assert_int_equal(answer_calls(&answers[0]), 1);
+	assert_int_equal(fixture_counts(fixture).calls[FAKE_FETCH], 1);
+}
+
+/* What waits for the same folder goes in one call, by UID; each is told as it comes. */
+static void test_coalesced(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer first, answers[4];
+	static const uint32_t uids[] = {9, 3, 7, 4};
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 10);
+	inbox = fixture_start_listed(fixture);
+	fake_script(fixture->fake, &(struct fake_fault){.call = FAKE_FETCH, .block = true});
+	answer_init(&first);
+	account_fetch_body(fixture->account, inbox, 1, answer_done, &first);
+	assert_true(fake_wait_blocked(fixture->fake, 1, SOON_MS));
+	fake_script(fixture->fake,
+		&(struct fake_fault){.call = FAKE_FETCH, .after = 12, .block = true});
+	fake_log_clear(fixture->fake);
+	for (int i = 0; i < 4; i++) {
+		answer_init(&answers[i]);
+		account_fetch_body(fixture->account, inbox, uids[i], answer_done, &answers[i]);
+	}
+	fake_release(fixture->fake);
+	assert_int_equal(answer_get(&first), 0);
+	assert_true(fake_wait_blocked(fixture->fake, 1, SOON_MS));
+	/* UID 3 has come; 4 is under way and 7 and 9 are not. */
+	assert_int_equal(answer_get(&answers[1]), 0);
+	assert_int_equal(answer_calls(&answers[2]), 0);
+	assert_int_equal(answer_calls(&answers[0]), 0);
+	fake_release(fixture->fake);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(answer_get(&answers[i]), 0);
+	fixture_expect_log(fixture, "fetch INBOX 3,4,7,9\n");
+}
+
+static void test_cancel(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer first, second, third;
+	struct account_wait *wait;
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 3);
+	inbox = fixture_start_listed(fixture);
+	fake_script(fixture->fake, &(struct fake_fault){.call = FAKE_FETCH, .block = true});
+	answer_init(&first);
+	answer_init(&second);
+	answer_init(&third);
+	account_fetch_body(fixture->account, inbox, 1, answer_done, &first);
+	assert_true(fake_wait_blocked(fixture->fake, 1, SOON_MS));
+	wait = account_fetch_body(fixture->account, inbox, 2, answer_done, &second);
+	account_fetch_body(fixture->account, inbox, 3, answer_done, &third);
+	fake_log_clear(fixture->fake);
+	assert_true(account_cancel(fixture->account, wait));
+	assert_false(account_cancel(fixture->account, wait));
+	fake_release(fixture->fake);
+	assert_int_equal(answer_get(&first), 0);
+	assert_int_equal(answer_get(&third), 0);
+	/* Nobody waited for it any more. */
+	fixture_expect_log(fixture, "fetch INBOX 3\n");
+	assert_int_equal(answer_calls(&second), 0);
+}
+
+/* A call that nobody waits for is ended, and the connection is used on. */
+static void test_cancel_running(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer first, second;
+	struct account_wait *wait;
+	int64_t inbox;
+
+	fake_message_add(fixture->fake, "INBOX", "long", "0123456789");
+	fake_message_add(fixture->fake, "INBOX", "other", "x");
+	fake_set_piece(fixture->fake, 1);
+	inbox = fixture_start_listed(fixture);
+	fake_script(fixture->fake,
+		&(struct fake_fault){.call = FAKE_FETCH, .after = 4, .block = true});
+	answer_init(&first);
+	answer_init(&second);
+	wait = account_fetch_body(fixture->account, inbox, 1, answer_done, &first);
+	assert_true(fake_wait_blocked(fixture->fake, 1, SOON_MS));
+	assert_true(account_cancel(fixture->account, wait));
+	account_fetch_body(fixture->account, inbox, 2, answer_done, &second);
+	fake_release(fixture->fake);
+	assert_int_equal(answer_get(&second), 0);
+	assert_int_equal(fake_message_fetches(fixture->fake, "INBOX", 1), 0);
+	assert_int_equal(body_check(fixture->reader, inbox, 1), -ENODATA);
+	assert_int_equal(fixture_counts(fixture).created, 1);
+}
+
+/* Time is up for one; the body comes all the same, for the next. */
+static void test_timeout(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answer;
+	struct account_wait *wait;
+	int64_t inbox, begun;
+
+	fake_message_add(fixture->fake, "INBOX", "slow", "slow body");
+	fixture->conf.timeout_ms = 150;
+	inbox = fixture_start_listed(fixture);
+	fake_script(fixture->fake,
+		&(struct fake_fault){.call = FAKE_FETCH, .after = 2, .block = true});
+	answer_init(&answer);
+	begun = clock_now_ms();
+	wait = account_fetch_body(fixture->account, inbox, 1, answer_done, &answer);
+	assert_int_equal(answer_get(&answer), -ETIMEDOUT);
+	assert_in_range(clock_now_ms() - begun, 149, 2000);
+	assert_false(account_cancel(fixture->account, wait));
+	fake_release(fixture->fake);
+	UNTIL(body_check(fixture->reader, inbox, 1) == 0);
+	assert_int_equal(fixture_counts(fixture).calls[FAKE_FETCH], 1);
+	assert_int_equal(answer_calls(&answer), 1);
+}
+
+/* A connection lost in the middle of a body: the read succeeds on a new one. */
+static void test_lost_in_a_body(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answers[3];
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 3);
+	inbox = fixture_start_listed(fixture);
+	fake_script(fixture->fake,
+		&(struct fake_fault){
+			.call = FAKE_FETCH, .after = 3, .status = BACKEND_CONNECTION_LOST});
+	for (uint32_t i = 0; i < 3; i++) {
+		answer_init(&answers[i]);
+		account_fetch_body(fixture->account, inbox, i + 1, answer_done, &answers[i]);
+	}
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_int_equal(answer_get(&answers[i]), 0);
+		fixture_expect_body(fixture, inbox, i + 1, "a body");
+	}
+	assert_int_equal(fixture_counts(fixture).created, 2);
+	assert_int_equal(fixture_status(fixture).state, ACCOUNT_ONLINE);
+}
+
+/* A backend that dies of one message. */
+struct deadly {
+	struct backend backend; /* first */
+	struct backend *inner;
+	struct fixture *fixture;
+};
+
+#define DEADLY_UID 2
+static atomic_uint deadly_alone, deadly_deaths;
+
+static struct deadly *deadly_of(struct backend *backend)
+{
+	return (struct deadly *)backend;
+}
+
+static void deadly_open(struct backend *backend, struct backend_server *server_out,
+	struct backend_result *result)
+{
+	struct backend *inner = deadly_of(backend)->inner;
+
+	inner->ops->open(inner, server_out, result);
+}
+
+static void deadly_list(struct backend *backend, const struct backend_list_sink *sink,
+	struct backend_result *result)
+{
+	struct backend *inner = deadly_of(backend)->inner;
+
+	inner->ops->list(inner, sink, result);
+}
+
+static void deadly_scan(struct backend *backend, const struct backend_scan *scan,
+	const struct backend_scan_sink *sink, struct backend_result *result)
+{
+	struct backend *inner = deadly_of(backend)->inner;
+
+	inner->ops->scan(inner, scan, sink, result);
+}
+
+/* Those before it come whole, of it itself one byte. */
+static void deadly_fetch(struct backend *backend, const struct backend_fetch *fetch,
+	const struct backend_fetch_sink *sink, struct backend_result *result)
+{
+	struct backend *inner = deadly_of(backend)->inner;
+	struct backend_fetch part = *fetch;
+
+	for (part.count = 0; part.count < fetch->count; part.count++)
+		if (fetch->wants[part.count].uid == DEADLY_UID)
+			break;
+	if (part.count == fetch->count) {
+		inner->ops->fetch(inner, fetch, sink, result);
+		return;
+	}
+	deadly_deaths++;
+	deadly_alone += fetch->count == 1;
+	if (part.count)
+		inner->ops->fetch(inner, &part, sink, result);
+	sink->data(sink->ctx, "x", 1);
+	backend_result_set(result, BACKEND_CONNECTION_LOST, "it died of it");
+}
+
+static void deadly_close(struct backend *backend)
+{
+	struct backend *inner = deadly_of(backend)->inner;
+
+	inner->ops->close(inner);
+	free(backend);
+}
+
+static struct backend *deadly_create(void *ctx)
+{
+	static const struct backend_ops ops = {.open = deadly_open,
+		.list = deadly_list,
+		.scan = deadly_scan,
+		.fetch = deadly_fetch,
+		.close = deadly_close};
+	struct deadly *deadly = xcalloc(1, sizeof(*deadly));
+
+	deadly->backend.ops = &ops;
+	deadly->inner = fake_backend_create(ctx);
+	return &deadly->backend;
+}
+
+static void test_poison(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answers[6];
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 6);
+	fixture->conf.backend_create = deadly_create;
+	deadly_alone = deadly_deaths = 0;
+	inbox = fixture_start_listed(fixture);
+	for (uint32_t i = 0; i < 6; i++) {
+		answer_init(&answers[i]);
+		account_fetch_body(fixture->account, inbox, i + 1, answer_done, &answers[i]);
+	}
+	for (uint32_t i = 0; i < 6; i++)
+		assert_int_equal(answer_get(&answers[i]), i + 1 == DEADLY_UID ? -EIO : 0);
+	assert_int_equal(deadly_deaths, 3);
+	assert_true(deadly_alone >= 1);
+	UNTIL(fixture_status(fixture).state == ACCOUNT_ONLINE);
+}
+
+static void test_gone(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answer;
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 3);
+	inbox = fixture_start_listed(fixture);
+	fake_message_remove(fixture->fake, "INBOX", 2);
+	answer_init(&answer);
+	account_fetch_body(fixture->account, inbox, 2, answer_done, &answer);
+	assert_int_equal(answer_get(&answer), -ENOENT);
+	/* And it goes from the folder. */
+	UNTIL(fixture_row(fixture, inbox).messages == 2);
+	assert_int_equal(fixture->heard.gone, 1);
+	answer_init(&answer);
+	account_fetch_body(fixture->account, inbox, 2, answer_done, &answer);
+	assert_int_equal(answer_get(&answer), -ENOENT);
+}
+
+static void test_bad(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer bad, good;
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 2);
+	fake_message_set_status(fixture->fake, "INBOX", 1, BACKEND_MESSAGE_BAD);
+	inbox = fixture_start_listed(fixture);
+	answer_init(&bad);
+	answer_init(&good);
+	account_fetch_body(fixture->account, inbox, 1, answer_done, &bad);
+	account_fetch_body(fixture->account, inbox, 2, answer_done, &good);
+	assert_int_equal(answer_get(&bad), -EIO);
+	assert_int_equal(answer_get(&good), 0);
+	/* The half that came is in neither. */
+	fixture_expect_body(fixture, inbox, 2, "a body");
+	assert_int_equal(body_check(fixture->reader, inbox, 1), -ENODATA);
+}
+
+/* Event first, then the waiters. */
+static struct answer *corrected_watch;
+
+static void corrected_before(void *ctx, int64_t folder, uint32_t uid)
+{
+	assert_int_equal(answer_calls(corrected_watch), 0);
+	heard_corrected(ctx, folder, uid);
+}
+
+static void test_size_corrected(void **state)
+{
+	struct fixture *fixture = *state;
+	struct store_message message;
+	struct answer answer;
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 1);
+	fake_message_claim_size(fixture->fake, "INBOX", 1, 4711);
+	fixture->events.size_corrected = corrected_before;
+	inbox = fixture_start_listed(fixture);
+	answer_init(&answer);
+	corrected_watch = &answer;
+	account_fetch_body(fixture->account, inbox, 1, answer_done, &answer);
+	assert_int_equal(answer_get(&answer), 0);
+	assert_int_equal(fixture->heard.corrected, 1);
+	assert_int_equal(
+		store_message_get(fixture->reader, inbox, 1, STORE_COLUMNS_NAME, &message), 0);
+	assert_int_equal(message.mail.size, 6);
+	assert_true(message.verified);
+	store_message_finish(&message);
+}
+
+static void test_epoch_changed(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answer;
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 2);
+	inbox = fixture_start_listed(fixture);
+	fake_folder_set_epoch(fixture->fake, "INBOX", 8);
+	fixture_fill(fixture, "INBOX", 1);
+	answer_init(&answer);
+	account_fetch_body(fixture->account, inbox, 2, answer_done, &answer);
+	assert_int_equal(answer_get(&answer), -ENOENT);
+	UNTIL(fixture_row(fixture, inbox).epoch == 8 && fixture_is_listed(fixture, "INBOX"));
+	assert_int_equal(fixture_row(fixture, inbox).messages, 1);
+	assert_int_equal(fixture->heard.reset, 1);
+}
+
+static void test_throttled(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answer;
+	int64_t inbox, begun;
+
+	fixture_fill(fixture, "INBOX", 1);
+	inbox = fixture_start_listed(fixture);
+	fake_fail(fixture->fake, FAKE_FETCH, BACKEND_THROTTLED, 300);
+	answer_init(&answer);
+	begun = clock_now_ms();
+	account_fetch_body(fixture->account, inbox, 1, answer_done, &answer);
+	assert_int_equal(answer_get(&answer), 0);
+	assert_true(clock_now_ms() - begun >= 300);
+	assert_int_equal(fixture_counts(fixture).created, 1);
+	assert_int_equal(fixture_counts(fixture).calls[FAKE_FETCH], 2);
+}
+
+static void test_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answer;
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 1);
+	inbox = fixture_start_listed(fixture);
+	fake_fail(fixture->fake, FAKE_FETCH, BACKEND_REFUSED, 0);
+	answer_init(&answer);
+	account_fetch_body(fixture->account, inbox, 1, answer_done, &answer);
+	assert_int_equal(answer_get(&answer), -EIO);
+}
+
+static void test_folder_gone(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answer;
+	int64_t work;
+
+	fake_folder_add(fixture->fake, "Work", NULL, 0, 3);
+	fixture_fill(fixture, "Work", 1);
+	fixture_start_listed(fixture);
+	UNTIL(fixture_is_listed(fixture, "Work"));
+	work = fixture_folder(fixture, "Work");
+	fake_folder_remove(fixture->fake, "Work");
+	answer_init(&answer);
+	account_fetch_body(fixture->account, work, 1, answer_done, &answer);
+	assert_int_equal(answer_get(&answer), -ENOENT);
+	/* The tree is looked at, and the folder goes. */
+	UNTIL(!fixture_is_listed(fixture, "Work"));
+	assert_int_equal(fixture->heard.tree, 2);
+}
+
+/* A call brings tens of MiB at most, so that others are not kept waiting. */
+static void test_bounded_by_size(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answers[5];
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 5);
+	for (uint32_t uid = 2; uid <= 5; uid++)
+		fake_message_claim_size(fixture->fake, "INBOX", uid, 20 << 20);
+	inbox = fixture_start_listed(fixture);
+	fake_script(fixture->fake, &(struct fake_fault){.call = FAKE_FETCH, .block = true});
+	answer_init(&answers[0]);
+	account_fetch_body(fixture->account, inbox, 1, answer_done, &answers[0]);
+	assert_true(fake_wait_blocked(fixture->fake, 1, SOON_MS));
+	fake_log_clear(fixture->fake);
+	for (uint32_t uid = 2; uid <= 5; uid++) {
+		answer_init(&answers[uid - 1]);
+		account_fetch_body(
+			fixture->account, inbox, uid, answer_done, &answers[uid - 1]);
+	}
+	fake_release(fixture->fake);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(answer_get(&answers[i]), 0);
+	fixture_expect_log(fixture, "fetch INBOX 2,3\nfetch INBOX 4,5\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_two_hundred_one_fetch),
+		TEST(test_coalesced),
+		TEST(test_cancel),
+		TEST(test_cancel_running),
+		TEST(test_timeout),
+		TEST(test_lost_in_a_body),
+		TEST(test_poison),
+		TEST(test_gone),
+		TEST(test_bad),
+		TEST(test_size_corrected),
+		TEST(test_epoch_changed),
+		TEST(test_throttled),
+		TEST(test_refused),
+		TEST(test_folder_gone),
+		TEST(test_bounded_by_size),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
