@@ -1,0 +1,554 @@
+/*
+ * test_account.c - states, being offline, the first attempt, the end; and everything at once.
+ */
+#include "sync_fixture.h"
+
+static int wait_first(struct fixture *fixture, char *text_out)
+{
+	struct error err = {0};
+	int result = account_wait_first(fixture->account, &err);
+
+	if (text_out)
+		strcpy(text_out, err.text);
+	return result;
+}
+
+static void fail_open(struct fixture *fixture, enum backend_status status)
+{
+	fake_script(fixture->fake,
+		&(struct fake_fault){
+			.call = FAKE_OPEN, .status = status, .times = FAKE_ALWAYS});
+}
+
+static void test_first(void **state)
+{
+	struct fixture *fixture = *state;
+	struct account_status status;
+
+	fixture_start(fixture);
+	assert_int_equal(wait_first(fixture, NULL), 0);
+	fixture_folder(fixture, "INBOX");
+	status = fixture_status(fixture);
+	assert_int_equal(status.state, ACCOUNT_ONLINE);
+	assert_string_equal(status.server, "fake.example.org");
+	assert_string_equal(status.error, "");
+	assert_int_equal(status.connections, 1);
+	assert_int_equal(status.wire_count, 0);
+	assert_true(fixture->heard.status > 0);
+}
+
+static void first_fails(struct fixture *fixture, enum backend_status status, int expected,
+	enum account_state state)
+{
+	char text[768];
+
+	fail_open(fixture, status);
+	fixture_start(fixture);
+	assert_int_equal(wait_first(fixture, text), expected);
+	assert_string_equal(text, fixture_status(fixture).error);
+	assert_true(strstr(text, backend_status_name(status)));
+	assert_int_equal(fixture_status(fixture).state, state);
+}
+
+static void test_first_unreachable(void **state)
+{
+	first_fails(*state, BACKEND_CONNECTION_LOST, -ECONNREFUSED, ACCOUNT_OFFLINE);
+}
+
+static void test_first_refused(void **state)
+{
+	first_fails(*state, BACKEND_REFUSED, -EPROTO, ACCOUNT_OFFLINE);
+}
+
+static void test_first_wrong_password(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answer;
+
+	first_fails(fixture, BACKEND_AUTH_FAILED, -EACCES, ACCOUNT_AUTH_FAILED);
+	/* Final: no attempt is made again. */
+	answer_init(&answer);
+	account_refresh(fixture->account, STORE_ROOT, answer_done, &answer);
+	assert_int_equal(answer_get(&answer), -EIO);
+	usleep(300000);
+	assert_int_equal(fixture_counts(fixture).calls[FAKE_OPEN], 1);
+}
+
+static void test_first_tree_refused(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fake_fail(fixture->fake, FAKE_LIST, BACKEND_REFUSED, 0);
+	fixture_start(fixture);
+	assert_int_equal(wait_first(fixture, NULL), -EPROTO);
+}
+
+/* What is in the cache is served offline, what is not fails at once; then the network is back.
+ */
+static void test_offline(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer cached, missing, again;
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 2);
+	fixture_start_listed(fixture);
+	inbox = fixture_folder(fixture, "INBOX");
+	answer_init(&cached);
+	account_fetch_body(fixture->account, inbox, 1, answer_done, &cached);
+	assert_int_equal(answer_get(&cached), 0);
+	fixture_stop(fixture);
+
+	fail_open(fixture, BACKEND_CONNECTION_LOST);
+	fixture_start(fixture);
+	assert_int_equal(wait_first(fixture, NULL), 0);
+	assert_int_equal(fixture_status(fixture).state, ACCOUNT_OFFLINE);
+	answer_init(&cached);
+	answer_init(&missing);
+	account_fetch_body(fixture->account, inbox, 1, answer_done, &cached);
+	account_fetch_body(fixture->account, inbox, 2, answer_done, &missing);
+	assert_int_equal(answer_calls(&cached), 1);
+	assert_int_equal(cached.result, 0);
+	assert_int_equal(answer_calls(&missing), 1);
+	assert_int_equal(missing.result, -EIO);
+	answer_init(&again);
+	account_list_folder(fixture->account, inbox, answer_done, &again);
+	assert_int_equal(answer_calls(&again), 1);
+	assert_int_equal(again.result, 0);
+	/* Somebody who asks for a look is answered by the next attempt. */
+	answer_init(&again);
+	account_refresh(fixture->account, inbox, answer_done, &again);
+	assert_int_equal(answer_get(&again), -EIO);
+
+	fake_script_clear(fixture->fake);
+	UNTIL(fixture_status(fixture).state == ACCOUNT_ONLINE);
+	answer_init(&missing);
+	account_fetch_body(fixture->account, inbox, 2, answer_done, &missing);
+	assert_int_equal(answer_get(&missing), 0);
+}
+
+/* A read while offline brings the next attempt forward, but not more often than every so often.
+ */
+static void test_offline_poke(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answer;
+	unsigned opened;
+	int64_t inbox, begun;
+
+	fixture_fill(fixture, "INBOX", 1);
+	inbox = fixture_start_listed(fixture);
+	fixture_stop(fixture);
+	fixture->tuning.backoff_first_ms = fixture->tuning.backoff_max_ms = 3600000;
+	fixture->tuning.poke_ms = 200;
+	fail_open(fixture, BACKEND_CONNECTION_LOST);
+	fixture_start(fixture);
+	assert_int_equal(wait_first(fixture, NULL), 0);
+	opened = fixture_counts(fixture).calls[FAKE_OPEN];
+	begun = clock_now_ms();
+	while (clock_now_ms() - begun < 700) {
+		answer_init(&answer);
+		account_fetch_body(fixture->account, inbox, 1, answer_done, &answer);
+		assert_int_equal(answer_get(&answer), -EIO);
+		usleep(1000);
+	}
+	opened = fixture_counts(fixture).calls[FAKE_OPEN] - opened;
+	assert_in_range(opened, 2, 4);
+	fake_script_clear(fixture->fake);
+	UNTIL(fixture_status(fixture).state == ACCOUNT_ONLINE);
+}
+
+/* Those who wait when the connection cannot be had again are told so. */
+static void test_goes_offline(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer first, second;
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 2);
+	inbox = fixture_start_listed(fixture);
+	fake_script(fixture->fake,
+		&(struct fake_fault){
+			.call = FAKE_FETCH, .block = true, .status = BACKEND_CONNECTION_LOST});
+	answer_init(&first);
+	answer_init(&second);
+	account_fetch_body(fixture->account, inbox, 1, answer_done, &first);
+	assert_true(fake_wait_blocked(fixture->fake, 1, SOON_MS));
+	account_fetch_body(fixture->account, inbox, 2, answer_done, &second);
+	fail_open(fixture, BACKEND_CONNECTION_LOST);
+	fake_release(fixture->fake);
+	assert_int_equal(answer_get(&first), -EIO);
+	assert_int_equal(answer_get(&second), -EIO);
+	assert_int_equal(fixture_status(fixture).state, ACCOUNT_OFFLINE);
+	assert_string_not_equal(fixture_status(fixture).error, "");
+	fake_script_clear(fixture->fake);
+	UNTIL(fixture_status(fixture).state == ACCOUNT_ONLINE);
+	assert_string_equal(fixture_status(fixture).error, "");
+}
+
+/* Logs in and is lost, again and again: no storm, and it says so. */
+static void test_drops(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fake_script(fixture->fake, &(struct fake_fault){.call = FAKE_LIST,
+					   .status = BACKEND_CONNECTION_LOST,
+					   .times = FAKE_ALWAYS});
+	fixture_start(fixture);
+	assert_int_equal(wait_first(fixture, NULL), -ECONNREFUSED);
+	assert_int_equal(fixture_counts(fixture).calls[FAKE_OPEN], 6);
+	fake_script_clear(fixture->fake);
+	UNTIL(fixture_is_listed(fixture, "INBOX"));
+	UNTIL(fixture_status(fixture).state == ACCOUNT_ONLINE);
+}
+
+/* A server that takes one connection: the one there is is kept, and listings make way. */
+static void test_one_connection_allowed(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answer;
+	int64_t inbox;
+
+	fixture->conf.connections = 4;
+	fixture->tuning.extra_ms = 60000;
+	fixture_fill(fixture, "INBOX", 1000);
+	fake_script(fixture->fake,
+		&(struct fake_fault){.call = FAKE_SCAN, .after = 150, .block = true});
+	fixture_start(fixture);
+	assert_true(fake_wait_blocked(fixture->fake, 1, SOON_MS));
+	fail_open(fixture, BACKEND_AUTH_FAILED);
+	inbox = fixture_folder(fixture, "INBOX");
+	answer_init(&answer);
+	account_fetch_body(fixture->account, inbox, 42, answer_done, &answer);
+	assert_true(fake_wait_calls(fixture->fake, FAKE_OPEN, 2, SOON_MS));
+	UNTIL(fixture_counts(fixture).alive == 1);
+	fake_release(fixture->fake);
+	assert_int_equal(answer_get(&answer), 0);
+	assert_int_equal(fixture_status(fixture).state, ACCOUNT_ONLINE);
+	UNTIL(fixture_is_listed(fixture, "INBOX"));
+	assert_int_equal(fixture_row(fixture, inbox).messages, 1000);
+	assert_int_equal(fixture_counts(fixture).calls[FAKE_OPEN], 2);
+}
+
+/* Two folders at once, one folder never by two. */
+static void test_folders_in_parallel(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answer;
+
+	fixture->conf.connections = 4;
+	fake_folder_add(fixture->fake, "A", NULL, 0, 1);
+	fake_folder_add(fixture->fake, "B", NULL, 0, 1);
+	fake_script(fixture->fake,
+		&(struct fake_fault){.call = FAKE_SCAN, .block = true, .times = 3});
+	fixture_start(fixture);
+	assert_true(fake_wait_blocked(fixture->fake, 3, SOON_MS));
+	answer_init(&answer);
+	account_refresh(fixture->account, fixture_folder(fixture, "A"), answer_done, &answer);
+	usleep(50000);
+	assert_int_equal(fixture_counts(fixture).calls[FAKE_SCAN], 3);
+	fake_release(fixture->fake);
+	assert_int_equal(answer_get(&answer), 0);
+	assert_int_equal(fixture_counts(fixture).calls[FAKE_SCAN], 4);
+}
+
+static void stop_while_blocked(struct fixture *fixture, enum fake_call call, bool fetch)
+{
+	struct answer answer, look;
+	int64_t begun;
+
+	fixture_fill(fixture, "INBOX", 1);
+	answer_init(&answer);
+	answer_init(&look);
+	if (fetch)
+		fixture_start_listed(fixture);
+	fake_script(fixture->fake, &(struct fake_fault){.call = call, .block = true});
+	if (!fetch)
+		fixture_start(fixture);
+	else
+		account_fetch_body(fixture->account, fixture_folder(fixture, "INBOX"), 1,
+			answer_done, &answer);
+	assert_true(fake_wait_blocked(fixture->fake, 1, SOON_MS));
+	account_refresh(fixture->account, STORE_ROOT, answer_done, &look);
+	begun = clock_now_ms();
+	fixture_stop(fixture);
+	assert_true(clock_now_ms() - begun < 1000);
+	assert_int_equal(answer_get(&look), -ESHUTDOWN);
+	if (fetch)
+		assert_int_equal(answer_get(&answer), -ESHUTDOWN);
+}
+
+static void test_stop_in_open(void **state)
+{
+	stop_while_blocked(*state, FAKE_OPEN, false);
+}
+
+static void test_stop_in_list(void **state)
+{
+	stop_while_blocked(*state, FAKE_LIST, false);
+}
+
+static void test_stop_in_scan(void **state)
+{
+	stop_while_blocked(*state, FAKE_SCAN, false);
+}
+
+static void test_stop_in_fetch(void **state)
+{
+	stop_while_blocked(*state, FAKE_FETCH, true);
+}
+
+static void test_stop_in_backoff(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t begun;
+
+	fixture->tuning.backoff_first_ms = fixture->tuning.backoff_max_ms = 3600000;
+	fail_open(fixture, BACKEND_CONNECTION_LOST);
+	fixture_start(fixture);
+	assert_int_equal(wait_first(fixture, NULL), -ECONNREFUSED);
+	begun = clock_now_ms();
+	fixture_stop(fixture);
+	assert_true(clock_now_ms() - begun < 1000);
+}
+
+static void test_stop_at_once(void **state)
+{
+	struct fixture *fixture = *state;
+
+	for (int i = 0; i < 20; i++) {
+		fixture_start(fixture);
+		fixture_stop(fixture);
+	}
+}
+
+/* Asking from within an answer: no lock is held there. */
+struct chain {
+	struct fixture *fixture;
+	struct answer answer;
+	int64_t folder;
+	uint32_t uid;
+};
+
+static void chain_next(void *ctx, int result)
+{
+	struct chain *chain = ctx;
+
+	if (result || chain->uid == 5)
+		answer_done(&chain->answer, result);
+	else
+		account_fetch_body(chain->fixture->account, chain->folder, ++chain->uid,
+			chain_next, chain);
+}
+
+static void test_asks_from_an_answer(void **state)
+{
+	struct chain chain = {.fixture = *state};
+
+	fixture_fill(chain.fixture, "INBOX", 5);
+	chain.folder = fixture_start_listed(chain.fixture);
+	answer_init(&chain.answer);
+	chain_next(&chain, 0);
+	assert_int_equal(answer_get(&chain.answer), 0);
+	assert_int_equal(fixture_counts(chain.fixture).bodies, 5);
+}
+
+/* Everything at once, for a while. Each wait is told once or cancelled, never both. */
+
+#define STORM_THREADS 6
+#define STORM_MS 2000
+#define STORM_UIDS 60
+
+static atomic_uint storm_told, storm_doubly;
+static atomic_bool storm_over;
+
+struct storm_wait {
+	atomic_uint calls;
+};
+
+static void storm_done(void *ctx, int result)
+{
+	struct storm_wait *wait = ctx;
+
+	storm_told++;
+	if (++wait->calls > 1)
+		storm_doubly++;
+}
+
+struct storm {
+	struct fixture *fixture;
+	int64_t folders[3];
+	unsigned seed;
+	struct storm_wait waits[20000];
+	struct account_wait *handles[20000];
+	size_t count, cancelled, wrong;
+};
+
+static struct account_wait *storm_ask(struct storm *storm, struct storm_wait *wait)
+{
+	struct account *account = storm->fixture->account;
+	int64_t folder = storm->folders[rand_r(&storm->seed) % 3];
+
+	switch (rand_r(&storm->seed) % 10) {
+	case 0:
+		return account_refresh(account, folder, storm_done, wait);
+	case 1:
+		return account_refresh(account, STORE_ROOT, storm_done, wait);
+	case 2:
+		return account_list_folder(account, folder, storm_done, wait);
+	}
+	return account_fetch_body(account, folder,
+		1 + (uint32_t)rand_r(&storm->seed) % (STORM_UIDS + 5), storm_done, wait);
+}
+
+/* Gives up one of the last few. */
+static void storm_cancel(struct storm *storm)
+{
+	size_t back = 1 + (size_t)rand_r(&storm->seed) % 8;
+	size_t at = storm->count > back ? storm->count - back : 0;
+
+	if (storm->waits[at].calls == UINT32_MAX / 2)
+		return;
+	if (!account_cancel(storm->fixture->account, storm->handles[at]))
+		return;
+	storm->cancelled++;
+	storm->wrong += storm->waits[at].calls != 0;
+	storm->waits[at].calls = UINT32_MAX / 2;
+}
+
+static void *storm_main(void *ctx)
+{
+	struct storm *storm = ctx;
+
+	while (!storm_over && storm->count < 20000) {
+		storm->handles[storm->count] = storm_ask(storm, &storm->waits[storm->count]);
+		storm->count++;
+		if (rand_r(&storm->seed) % 3 == 0)
+			storm_cancel(storm);
+		if (rand_r(&storm->seed) % 4 == 0)
+			usleep((useconds_t)rand_r(&storm->seed) % 1500);
+	}
+	return NULL;
+}
+
+/* The server meanwhile: mail comes and goes, connections break, it wants to be left alone. */
+static void storm_server(struct fixture *fixture)
+{
+	static const enum backend_status faults[] = {BACKEND_CONNECTION_LOST, BACKEND_THROTTLED,
+		BACKEND_CONNECTION_LOST, BACKEND_REFUSED};
+	int64_t end = clock_now_ms() + STORM_MS;
+	unsigned seed = 1, epoch = 100;
+	struct account_status status;
+
+	while (clock_now_ms() < end) {
+		unsigned dice = (unsigned)rand_r(&seed);
+
+		fake_script(fixture->fake,
+			&(struct fake_fault){.call = FAKE_OPEN + dice % FAKE_CALLS,
+				.after = dice / 4 % 40,
+				.delay_ms = dice / 160 % 8,
+				.status = faults[dice / 1280 % 4],
+				.retry_ms = 10});
+		fake_message_remove(fixture->fake, "A", 1 + dice % STORM_UIDS);
+		fake_message_add(fixture->fake, "A", "more", "more");
+		if (dice % 31 == 0) {
+			fake_folder_set_epoch(fixture->fake, "B", epoch++);
+			fixture_fill(fixture, "B", STORM_UIDS);
+		}
+		account_status(fixture->account, &status);
+		usleep(20000);
+	}
+}
+
+static void storm_settle(struct fixture *fixture, struct storm **storms)
+{
+	struct answer answer;
+	int result;
+
+	fake_script_clear(fixture->fake);
+	do {
+		answer_init(&answer);
+		account_refresh(fixture->account, STORE_ROOT, answer_done, &answer);
+		result = answer_get(&answer);
+	} while (result == -EIO);
+	assert_int_equal(result, 0);
+	for (int i = 0; i < STORM_THREADS; i++)
+		for (size_t j = 0; j < storms[i]->count; j++)
+			UNTIL(storms[i]->waits[j].calls != 0);
+}
+
+static void test_storm(void **state)
+{
+	struct fixture *fixture = *state;
+	struct storm *storms[STORM_THREADS];
+	pthread_t threads[STORM_THREADS];
+	static const char *const names[] = {"INBOX", "A", "B"};
+	size_t asked = 0, cancelled = 0;
+
+	fixture->conf.connections = 3;
+	fixture->conf.timeout_ms = 60;
+	fixture->tuning.backoff_first_ms = 10;
+	fixture->tuning.backoff_max_ms = 40;
+	fixture->tuning.extra_ms = 20;
+	fixture->tuning.idle_ms = 30;
+	fake_folder_add(fixture->fake, "A", NULL, 0, 1);
+	fake_folder_add(fixture->fake, "B", NULL, 0, 1);
+	for (int i = 0; i < 3; i++)
+		fixture_fill(fixture, names[i], STORM_UIDS);
+	fake_set_batch(fixture->fake, 10);
+	fixture_start(fixture);
+	UNTIL(fixture_is_listed(fixture, "B"));
+	storm_told = storm_doubly = 0;
+	storm_over = false;
+	for (unsigned i = 0; i < STORM_THREADS; i++) {
+		storms[i] = xcalloc(1, sizeof(*storms[i]));
+		storms[i]->fixture = fixture;
+		storms[i]->seed = i + 1;
+		for (int j = 0; j < 3; j++)
+			storms[i]->folders[j] = fixture_folder(fixture, names[j]);
+		pthread_create(&threads[i], NULL, storm_main, storms[i]);
+	}
+	storm_server(fixture);
+	storm_over = true;
+	for (int i = 0; i < STORM_THREADS; i++)
+		pthread_join(threads[i], NULL);
+	storm_settle(fixture, storms);
+	fixture_stop(fixture);
+	for (int i = 0; i < STORM_THREADS; i++) {
+		assert_int_equal(storms[i]->wrong, 0);
+		asked += storms[i]->count;
+		cancelled += storms[i]->cancelled;
+		free(storms[i]);
+	}
+	print_message("%zu waits, %zu cancelled\n", asked, cancelled);
+	assert_true(cancelled > 0);
+	assert_int_equal(storm_doubly, 0);
+	assert_int_equal(storm_told + cancelled, asked);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_first),
+		TEST(test_first_unreachable),
+		TEST(test_first_refused),
+		TEST(test_first_wrong_password),
+		TEST(test_first_tree_refused),
+		TEST(test_offline),
+		TEST(test_offline_poke),
+		TEST(test_goes_offline),
+		TEST(test_drops),
+		TEST(test_one_connection_allowed),
+		TEST(test_folders_in_parallel),
+		TEST(test_stop_in_open),
+		TEST(test_stop_in_list),
+		TEST(test_stop_in_scan),
+		TEST(test_stop_in_fetch),
+		TEST(test_stop_in_backoff),
+		TEST(test_stop_at_once),
+		TEST(test_asks_from_an_answer),
+		TEST(test_storm),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,431 @@
+/*
+ * test_pull.c - listings: order, resumption, epochs, what vanished, refreshes.
+ */
+#include "sync_fixture.h"
+#include <mountmail/mail/flags.h>
+
+static void listing_log(struct fixture *fixture, const char *expected)
+{
+	char *log = fake_log(fixture->fake);
+	const char *scans = strstr(log, "list\n");
+
+	assert_non_null(scans);
+	assert_string_equal(scans, expected);
+	free(log);
+}
+
+static void test_inbox_first(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fake_folder_remove(fixture->fake, "INBOX");
+	fake_folder_add(fixture->fake, "A", NULL, 0, 1);
+	fake_folder_add(fixture->fake, "N", NULL, MAIL_FOLDER_NOSELECT, 0);
+	fake_folder_add(fixture->fake, "INBOX", NULL, MAIL_FOLDER_INBOX, 7);
+	fake_folder_add(fixture->fake, "Z", NULL, 0, 1);
+	fixture_start(fixture);
+	UNTIL(fixture_is_listed(fixture, "Z"));
+	listing_log(fixture, "list\nscan INBOX 0\nscan A 0\nscan Z 0\n");
+	assert_int_equal(fixture->heard.tree, 1);
+}
+
+static void test_opened_jumps_the_queue(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answer;
+
+	fake_folder_add(fixture->fake, "A", NULL, 0, 1);
+	fake_folder_add(fixture->fake, "B", NULL, 0, 1);
+	fake_folder_add(fixture->fake, "C", NULL, 0, 1);
+	fixture_fill(fixture, "C", 1);
+	fake_script(fixture->fake, &(struct fake_fault){.call = FAKE_SCAN, .block = true});
+	fixture_start(fixture);
+	assert_true(fake_wait_blocked(fixture->fake, 1, SOON_MS));
+	answer_init(&answer);
+	account_list_folder(
+		fixture->account, fixture_folder(fixture, "C"), answer_done, &answer);
+	assert_int_equal(answer_calls(&answer), 0);
+	fake_release(fixture->fake);
+	assert_int_equal(answer_get(&answer), 0);
+	assert_true(fixture_is_listed(fixture, "C"));
+	UNTIL(fixture_is_listed(fixture, "B"));
+	listing_log(fixture, "list\nscan INBOX 0\nscan C 0\nscan A 0\nscan B 0\n");
+	/* Now it is there. */
+	answer_init(&answer);
+	account_list_folder(
+		fixture->account, fixture_folder(fixture, "C"), answer_done, &answer);
+	assert_int_equal(answer_calls(&answer), 1);
+	assert_int_equal(answer.result, 0);
+}
+
+/* A long listing makes way for a body, goes on where it was, and is surveyed once at the end.
+ */
+static void test_yields(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answer;
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 1000);
+	fake_script(fixture->fake,
+		&(struct fake_fault){.call = FAKE_SCAN, .after = 150, .block = true});
+	fixture_start(fixture);
+	assert_true(fake_wait_blocked(fixture->fake, 1, SOON_MS));
+	inbox = fixture_folder(fixture, "INBOX");
+	assert_int_equal(fixture_row(fixture, inbox).messages, 100);
+	assert_int_equal(fixture_row(fixture, inbox).listed, STORE_LISTED_PARTLY);
+	answer_init(&answer);
+	account_fetch_body(fixture->account, inbox, 42, answer_done, &answer);
+	fake_release(fixture->fake);
+	assert_int_equal(answer_get(&answer), 0);
+	UNTIL(fixture_is_listed(fixture, "INBOX"));
+	assert_int_equal(fixture_row(fixture, inbox).messages, 1000);
+	UNTIL(fixture_counts(fixture).calls[FAKE_SCAN] == 3);
+	listing_log(fixture, "list\nscan INBOX 0\nfetch INBOX 42\nscan INBOX 200\n"
+			     "scan INBOX 1000 survey\n");
+	assert_int_equal(fixture_counts(fixture).created, 1);
+}
+
+/* With a second connection to be had nothing makes way. */
+static void test_second_connection(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answer;
+	int64_t inbox;
+
+	fixture->conf.connections = 4;
+	fixture_fill(fixture, "INBOX", 300);
+	fake_script(fixture->fake,
+		&(struct fake_fault){.call = FAKE_SCAN, .after = 150, .block = true});
+	fixture_start(fixture);
+	assert_true(fake_wait_blocked(fixture->fake, 1, SOON_MS));
+	inbox = fixture_folder(fixture, "INBOX");
+	answer_init(&answer);
+	account_fetch_body(fixture->account, inbox, 42, answer_done, &answer);
+	assert_int_equal(answer_get(&answer), 0);
+	assert_int_equal(fixture_counts(fixture).alive, 2);
+	assert_int_equal(fixture_status(fixture).connections, 2);
+	fake_release(fixture->fake);
+	UNTIL(fixture_is_listed(fixture, "INBOX"));
+	assert_int_equal(fixture_counts(fixture).calls[FAKE_SCAN], 1);
+	/* The idle one is closed after a while, and one stays. */
+	UNTIL(fixture_counts(fixture).alive == 1);
+	usleep(400000);
+	assert_int_equal(fixture_counts(fixture).alive, 1);
+	assert_int_equal(fixture_status(fixture).connections, 1);
+}
+
+static void test_resumes_after_a_loss(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 1000);
+	fake_script(fixture->fake,
+		&(struct fake_fault){
+			.call = FAKE_SCAN, .after = 555, .status = BACKEND_CONNECTION_LOST});
+	inbox = fixture_start_listed(fixture);
+	UNTIL(fixture_counts(fixture).calls[FAKE_SCAN] == 3);
+	listing_log(fixture, "list\nscan INBOX 0\nopen\nscan INBOX 500\n"
+			     "scan INBOX 1000 survey\n");
+	assert_int_equal(fixture_row(fixture, inbox).messages, 1000);
+	assert_int_equal(fixture->heard.added, 1000);
+}
+
+/* Also from one start of the program to the next. */
+static void test_resumes_after_a_restart(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 1000);
+	fake_script(fixture->fake,
+		&(struct fake_fault){.call = FAKE_SCAN, .after = 555, .block = true});
+	fixture_start(fixture);
+	assert_true(fake_wait_blocked(fixture->fake, 1, SOON_MS));
+	fixture_stop(fixture);
+	fake_message_remove(fixture->fake, "INBOX", 17);
+	fake_log_clear(fixture->fake);
+	inbox = fixture_start_listed(fixture);
+	listing_log(fixture, "list\nscan INBOX 500 survey\n");
+	assert_int_equal(fixture_row(fixture, inbox).messages, 999);
+}
+
+static void refresh(struct fixture *fixture, int64_t folder, int expected)
+{
+	struct answer answer;
+
+	answer_init(&answer);
+	account_refresh(fixture->account, folder, answer_done, &answer);
+	assert_int_equal(answer_get(&answer), expected);
+}
+
+static void test_refresh_folder(void **state)
+{
+	struct fixture *fixture = *state;
+	struct store_message message;
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 4);
+	inbox = fixture_start_listed(fixture);
+	fixture_fill(fixture, "INBOX", 2);
+	fake_message_remove(fixture->fake, "INBOX", 2);
+	fake_message_set_flags(fixture->fake, "INBOX", 3, MAIL_FLAG_SEEN);
+	refresh(fixture, inbox, 0);
+	assert_int_equal(fixture_row(fixture, inbox).messages, 5);
+	assert_int_equal(fixture->heard.added, 6);
+	assert_int_equal(fixture->heard.gone, 1);
+	assert_int_equal(
+		store_message_get(fixture->reader, inbox, 3, STORE_COLUMNS_NAME, &message), 0);
+	assert_int_equal(message.mail.flags, MAIL_FLAG_SEEN);
+	store_message_finish(&message);
+	refresh(fixture, 4711, -ENOENT);
+}
+
+/* A look that had begun before cannot answer for what came since. */
+static void test_refresh_asked_during_a_look(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer first, second;
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 4);
+	inbox = fixture_start_listed(fixture);
+	fake_script(fixture->fake,
+		&(struct fake_fault){.call = FAKE_SCAN, .after = 1, .block = true});
+	fixture_fill(fixture, "INBOX", 3);
+	answer_init(&first);
+	answer_init(&second);
+	account_refresh(fixture->account, inbox, answer_done, &first);
+	assert_true(fake_wait_blocked(fixture->fake, 1, SOON_MS));
+	fixture_fill(fixture, "INBOX", 1);
+	account_refresh(fixture->account, inbox, answer_done, &second);
+	fake_release(fixture->fake);
+	assert_int_equal(answer_get(&first), 0);
+	assert_int_equal(answer_get(&second), 0);
+	assert_int_equal(fixture_row(fixture, inbox).messages, 8);
+}
+
+static void test_refresh_everything(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fake_folder_add(fixture->fake, "Old", NULL, 0, 1);
+	fake_folder_add(fixture->fake, "Dir", NULL, MAIL_FOLDER_NOSELECT, 0);
+	fixture_fill(fixture, "Old", 1);
+	fixture_start_listed(fixture);
+	UNTIL(fixture_is_listed(fixture, "Old"));
+	fake_folder_remove(fixture->fake, "Old");
+	fake_folder_add(fixture->fake, "New", NULL, 0, 1);
+	fixture_fill(fixture, "New", 3);
+	fixture_fill(fixture, "INBOX", 2);
+	refresh(fixture, STORE_ROOT, 0);
+	assert_true(fixture_is_listed(fixture, "New"));
+	assert_int_equal(fixture_row(fixture, fixture_folder(fixture, "New")).messages, 3);
+	assert_int_equal(fixture_row(fixture, fixture_folder(fixture, "INBOX")).messages, 2);
+	assert_false(fixture_is_listed(fixture, "Old"));
+	refresh(fixture, fixture_folder(fixture, "Dir"), 0);
+}
+
+static void test_epoch_change(void **state)
+{
+	struct fixture *fixture = *state;
+	uint32_t tag;
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 5);
+	inbox = fixture_start_listed(fixture);
+	tag = fixture_row(fixture, inbox).message_tag;
+	assert_int_equal(fixture->heard.reset, 0);
+	fake_folder_set_epoch(fixture->fake, "INBOX", 9);
+	fixture_fill(fixture, "INBOX", 2);
+	refresh(fixture, inbox, 0);
+	assert_int_equal(fixture_row(fixture, inbox).epoch, 9);
+	assert_int_equal(fixture_row(fixture, inbox).messages, 2);
+	assert_int_not_equal(fixture_row(fixture, inbox).message_tag, tag);
+	assert_int_equal(fixture->heard.reset, 1);
+}
+
+/* Deleted and made anew under the same UIDVALIDITY. */
+static void test_uidnext_goes_down(void **state)
+{
+	struct fixture *fixture = *state;
+	struct store_message message;
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 5);
+	inbox = fixture_start_listed(fixture);
+	fake_folder_set_epoch(fixture->fake, "INBOX", 7);
+	fake_message_add(fixture->fake, "INBOX", "quite another", "x");
+	refresh(fixture, inbox, 0);
+	assert_int_equal(fixture_row(fixture, inbox).messages, 1);
+	assert_int_equal(fixture->heard.reset, 1);
+	assert_int_equal(
+		store_message_get(fixture->reader, inbox, 1, STORE_COLUMNS_NAME, &message), 0);
+	assert_string_equal(message.mail.fields.subject, "quite another");
+	store_message_finish(&message);
+}
+
+/* No UIDVALIDITY: believed for as long as the program runs, and listed anew when it starts. */
+static void test_no_uidvalidity(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t inbox;
+
+	fake_folder_set_epoch(fixture->fake, "INBOX", 0);
+	fixture_fill(fixture, "INBOX", 5);
+	inbox = fixture_start_listed(fixture);
+	refresh(fixture, inbox, 0);
+	assert_int_equal(fixture->heard.reset, 0);
+	fixture_stop(fixture);
+	fake_log_clear(fixture->fake);
+	fixture_start(fixture);
+	UNTIL(fixture->heard.reset == 1);
+	UNTIL(fixture_is_listed(fixture, "INBOX"));
+	refresh(fixture, inbox, 0);
+	assert_int_equal(fixture->heard.reset, 1);
+	assert_int_equal(fixture_row(fixture, inbox).messages, 5);
+	listing_log(fixture, "list\nscan INBOX 5 survey\nscan INBOX 0\nscan INBOX 5 survey\n");
+}
+
+static void test_filters(void **state)
+{
+	struct fixture *fixture = *state;
+	struct store_folder folder;
+	int64_t parent;
+
+	fixture->conf.folders = "Lists/*";
+	fixture->conf.exclude = "*/Noise";
+	fake_folder_add(fixture->fake, "L", "Lists", 0, 1);
+	fake_folder_add(fixture->fake, "L.a", "Lists\na", 0, 1);
+	fake_folder_add(fixture->fake, "L.n", "Lists\nNoise", 0, 1);
+	fake_folder_add(fixture->fake, "L.n.x", "Lists\nNoise\nx", 0, 1);
+	fixture_fill(fixture, "L", 1);
+	fixture_fill(fixture, "L.a", 1);
+	fixture_start(fixture);
+	UNTIL(fixture_counts(fixture).calls[FAKE_SCAN] == 1);
+	parent = fixture_folder(fixture, "Lists");
+	assert_int_equal(
+		fixture_row(fixture, parent).flags, MAIL_FOLDER_IMPLIED | MAIL_FOLDER_NOSELECT);
+	assert_int_equal(store_folder_by_level(fixture->reader, parent, "a", &folder), 0);
+	store_folder_finish(&folder);
+	assert_int_equal(
+		store_folder_by_level(fixture->reader, parent, "Noise", &folder), -ENOENT);
+	assert_int_equal(
+		store_folder_by_level(fixture->reader, STORE_ROOT, "INBOX", &folder), -ENOENT);
+	listing_log(fixture, "list\nscan L.a 0\n");
+}
+
+/* An account has an INBOX: an empty list is no reason to forget everything. */
+static void test_empty_tree_not_believed(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 5);
+	inbox = fixture_start_listed(fixture);
+	fake_folder_remove(fixture->fake, "INBOX");
+	refresh(fixture, STORE_ROOT, -EIO);
+	assert_int_equal(fixture_row(fixture, inbox).messages, 5);
+}
+
+static void test_folder_vanishes_from_the_queue(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answer;
+	int64_t work;
+
+	fake_folder_add(fixture->fake, "Work", NULL, 0, 1);
+	fake_script(fixture->fake, &(struct fake_fault){.call = FAKE_SCAN, .block = true});
+	fixture_start(fixture);
+	assert_true(fake_wait_blocked(fixture->fake, 1, SOON_MS));
+	work = fixture_folder(fixture, "Work");
+	answer_init(&answer);
+	account_list_folder(fixture->account, work, answer_done, &answer);
+	fake_folder_remove(fixture->fake, "Work");
+	assert_int_equal(store_folders_replace(fixture->store, NULL, 0, NULL, NULL), 0);
+	fake_release(fixture->fake);
+	assert_int_equal(answer_get(&answer), -ENOENT);
+}
+
+static void test_polls(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t inbox;
+
+	fixture->conf.poll_s = 1;
+	inbox = fixture_start_listed(fixture);
+	fake_folder_add(fixture->fake, "New", NULL, 0, 1);
+	fixture_fill(fixture, "INBOX", 2);
+	UNTIL(fixture_is_listed(fixture, "New"));
+	assert_int_equal(fixture_row(fixture, inbox).messages, 2);
+}
+
+/* A folder that cannot be looked at keeps no other waiting, and is tried again. */
+static void test_throttled_folder(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answer;
+
+	fake_folder_add(fixture->fake, "Sick", NULL, 0, 1);
+	fake_folder_add(fixture->fake, "Well", NULL, 0, 1);
+	fake_script(fixture->fake, &(struct fake_fault){.call = FAKE_SCAN,
+					   .raw = "Sick",
+					   .status = BACKEND_THROTTLED,
+					   .times = FAKE_ALWAYS});
+	fixture_start(fixture);
+	UNTIL(fixture_is_listed(fixture, "Well"));
+	refresh(fixture, fixture_folder(fixture, "Sick"), -EIO);
+	fake_script_clear(fixture->fake);
+	answer_init(&answer);
+	account_list_folder(
+		fixture->account, fixture_folder(fixture, "Sick"), answer_done, &answer);
+	assert_int_equal(answer_get(&answer), 0);
+}
+
+/* A folder that costs a connection each time: no busy loop, others are listed. */
+static void test_deadly_folder(void **state)
+{
+	struct fixture *fixture = *state;
+	unsigned opened;
+
+	fake_folder_add(fixture->fake, "Sick", NULL, 0, 1);
+	fake_folder_add(fixture->fake, "Well", NULL, 0, 1);
+	fake_script(fixture->fake, &(struct fake_fault){.call = FAKE_SCAN,
+					   .raw = "Sick",
+					   .status = BACKEND_CONNECTION_LOST,
+					   .times = FAKE_ALWAYS});
+	fixture_start(fixture);
+	UNTIL(fixture_is_listed(fixture, "Well"));
+	opened = fixture_counts(fixture).calls[FAKE_OPEN];
+	usleep(500000);
+	assert_true(fixture_counts(fixture).calls[FAKE_OPEN] - opened < 15);
+	fake_script_clear(fixture->fake);
+	UNTIL(fixture_is_listed(fixture, "Sick"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_inbox_first),
+		TEST(test_opened_jumps_the_queue),
+		TEST(test_yields),
+		TEST(test_second_connection),
+		TEST(test_resumes_after_a_loss),
+		TEST(test_resumes_after_a_restart),
+		TEST(test_refresh_folder),
+		TEST(test_refresh_asked_during_a_look),
+		TEST(test_refresh_everything),
+		TEST(test_epoch_change),
+		TEST(test_uidnext_goes_down),
+		TEST(test_no_uidvalidity),
+		TEST(test_filters),
+		TEST(test_empty_tree_not_believed),
+		TEST(test_folder_vanishes_from_the_queue),
+		TEST(test_polls),
+		TEST(test_throttled_folder),
+		TEST(test_deadly_folder),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
