@@ -7,7 +7,8 @@
 #include <mountmail/store/bodies.h>
 #include <mountmail/view/inode.h>
 
-enum { READ_ATTEMPTS = 3 }; /* a body that is evicted again before it can be read is given up */
+/* A body that is gone again before it can be read is given up. */
+enum { READ_ATTEMPTS = 3 };
 
 /*
  * Sizes. What the kernel believes is what read() gives out, whatever we send. So an OPEN of a
@@ -36,8 +37,14 @@ static void open_answer(struct fs_thread *thread, struct park_request *request, 
 
 	if (result == 0)
 		result = view_get(thread->view, request->inode, &entry);
-	if (result == 0 && !entry.verified)
+	if (result == 0 && !entry.verified) {
+		/* It went and came again meanwhile, or the cache lost it. */
+		if (request->attempts < READ_ATTEMPTS) {
+			park_add(thread->fs->park, request);
+			return;
+		}
 		result = -EIO;
+	}
 	if (result < 0) {
 		fuse_reply_err(
 			request->req, result == -ESHUTDOWN ? EIO : ops_errno_inode(result));
