@@ -9,6 +9,8 @@
 #ifndef MOUNTMAIL_FS_FS_P_H
 #define MOUNTMAIL_FS_FS_P_H
 
+#include "mountinfo_p.h"
+
 #define FUSE_USE_VERSION 312
 #include <fuse_lowlevel.h>
 #include <mountmail/base/buf.h>
@@ -32,8 +34,8 @@ struct fs {
 	char *mountpoint;
 	bool debug;
 	int device; /* /dev/fuse, -1 once the session or nobody has it */
-	dev_t dev;  /* what the mount's files have as st_dev */
-	int wake;   /* eventfd: readable once fs_stop was called */
+	struct mountinfo mount;
+	int wake; /* eventfd: readable once fs_stop was called */
 	atomic_bool stopping;
 	struct account_events events;
 

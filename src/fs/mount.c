@@ -162,7 +162,7 @@ int fs_mount(const struct fs_conf *conf, struct fs **fs_out, struct error *err)
 			conf->mountpoint);
 		goto fail;
 	}
-	fs->dev = there.dev;
+	fs->mount = there;
 	*fs_out = fs;
 	return 0;
 fail:
@@ -180,7 +180,7 @@ void fs_forget_device(struct fs *fs)
 int fs_unmount(struct fs *fs, bool lazy, struct error *err)
 {
 	struct mountinfo there;
-	int result = mountinfo_has(fs->mountpoint, fs->dev);
+	int result = mountinfo_has(fs->mountpoint, &fs->mount);
 
 	if (result == 0)
 		return 0;
@@ -189,13 +189,13 @@ int fs_unmount(struct fs *fs, bool lazy, struct error *err)
 	if (result < 0)
 		return error_set(err, -result, "/proc/self/mountinfo cannot be read: %s",
 			strerror(-result));
-	if (result == 1 && there.dev != fs->dev)
+	if (result == 1 && !mountinfo_same(&there, &fs->mount))
 		return error_set(err, EBUSY,
 			"something else is mounted over %s: unmount that first",
 			fs->mountpoint);
 	result = device_unmount(fs->mountpoint, lazy, err);
 	/* Somebody else may have been quicker. */
-	if (result < 0 && mountinfo_has(fs->mountpoint, fs->dev) == 0)
+	if (result < 0 && mountinfo_has(fs->mountpoint, &fs->mount) == 0)
 		return 0;
 	return result;
 }

@@ -37,7 +37,7 @@ bool mountinfo_parse(const char *line, char *path_out, struct mountinfo *out)
 	const char *rest;
 	int at = -1;
 
-	if (sscanf(line, "%*d %*d %u:%u %*s %n", &major, &minor, &at) != 2 || at < 0)
+	if (sscanf(line, "%d %*d %u:%u %*s %n", &out->id, &major, &minor, &at) != 3 || at < 0)
 		return false;
 	rest = mountinfo_unescape(line + at, path_out);
 	rest = strstr(rest, " - ");
@@ -74,9 +74,14 @@ static int mountinfo_walk(
 	return result;
 }
 
+bool mountinfo_same(const struct mountinfo *a, const struct mountinfo *b)
+{
+	return a->id == b->id && a->dev == b->dev && a->ours == b->ours;
+}
+
 struct find {
 	struct mountinfo last;
-	dev_t wanted;
+	struct mountinfo wanted;
 	bool any;
 	bool has;
 };
@@ -87,7 +92,7 @@ static void find_each(void *ctx, const struct mountinfo *mount)
 
 	find->last = *mount;
 	find->any = true;
-	find->has |= mount->dev == find->wanted;
+	find->has |= mountinfo_same(mount, &find->wanted);
 }
 
 int mountinfo_find(const char *path, struct mountinfo *out)
@@ -99,9 +104,9 @@ int mountinfo_find(const char *path, struct mountinfo *out)
 	return result < 0 ? result : find.any;
 }
 
-int mountinfo_has(const char *path, dev_t dev)
+int mountinfo_has(const char *path, const struct mountinfo *wanted)
 {
-	struct find find = {.wanted = dev};
+	struct find find = {.wanted = *wanted};
 	int result = mountinfo_walk(path, find_each, &find);
 
 	return result < 0 ? result : find.has;

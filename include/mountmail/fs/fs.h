@@ -19,7 +19,7 @@ struct fs;
 struct fs_conf {
 	const char *mountpoint;   /* absolute, resolved; borrowed */
 	const char *source;       /* shown by df and mount: the account; borrowed */
-	const char *options;      /* further mount options for libfuse ("allow_other,ro"), or ""; borrowed */
+	const char *options;      /* "allow_other", "ro" (as every mount in this version), or ""; borrowed */
 	bool debug;               /* libfuse's own trace on standard error */
 };
 
@@ -33,7 +33,7 @@ int fs_mount(const struct fs_conf *conf, struct fs **fs_out, struct error *err);
 void fs_forget_device(struct fs *fs);
 
 /*
- * Unmounts, if the mountpoint is still ours (compared by device number, without touching it).
+ * Unmounts, if the mountpoint is still ours (by its identity in mountinfo, without touching it).
  * lazy: also when files are open. 0 (also when nothing is mounted there any more), -EBUSY, ...
  */
 int fs_unmount(struct fs *fs, bool lazy, struct error *err);
@@ -59,10 +59,14 @@ struct fs_host {
  */
 const struct account_events *fs_events(struct fs *fs);
 
-/* Answers requests until the mount ends or fs_stop. 0 or -errno. */
+/*
+ * Answers requests until the mount ends or fs_stop. 0 or -errno. What waits then has failed and is
+ * cancelled when it returns. Called once; afterwards come account_stop and then fs_destroy, in that order, since
+ * the account's callbacks still lead here.
+ */
 int fs_serve(struct fs *fs, const struct fs_host *host, struct error *err);
 
-/* Makes fs_serve return. Async-signal-safe. */
+/* Makes fs_serve return, also when called before it. Async-signal-safe. */
 void fs_stop(struct fs *fs);
 
 /* Frees; does not unmount. Takes NULL. */

@@ -259,6 +259,31 @@ static void test_messages_come_and_go(void **state)
 	free(gone.path);
 }
 
+/* A reply that was made before the change and arrives behind the notification does not stand.
+ */
+static void test_late_reply(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct account_events *events;
+	struct store_changes changes = {.added = 1};
+	struct want want = {.entries = 300};
+	int64_t inbox;
+
+	NEED_MOUNT(fixture);
+	events = fixture->account->events;
+	inbox = folder_id(fixture, "INBOX");
+	want.path = path_of(fixture, "INBOX");
+	assert_true(has_entries(&want));
+	events->folder_changed(events->ctx, inbox, &changes);
+	usleep(100000);
+	assert_true(has_entries(&want)); /* the listing of before, kept by the kernel */
+	changes = add_messages(fixture, inbox, 301, 310, true);
+	store_changes_finish(&changes);
+	want.entries = 310;
+	assert_true(wait_until(has_entries, &want));
+	free(want.path);
+}
+
 /* A whole new set of messages under the old UIDs: other inodes under the same names. */
 static void test_reset(void **state)
 {
@@ -416,7 +441,7 @@ static void test_status_document(void **state)
 	struct fixture *fixture = *state;
 	struct stat stat_buf;
 	char *path, *data;
-	size_t len;
+	size_t len = 0;
 
 	NEED_MOUNT(fixture);
 	path = path_of(fixture, ".mountmail/status.json");
@@ -443,6 +468,8 @@ int main(void)
 			test_unlisted_interrupted, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_messages_come_and_go, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_late_reply, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_reset, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_folders_come_and_go, fixture_setup, fixture_teardown),
