@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -76,12 +76,13 @@ bool mountpoint_is_ours(const char *path)
 
 enum mountpoint_state mountpoint_state(const char *path)
 {
-	struct stat found;
+	struct statfs found;
 
 	if (!mountpoint_is_ours(path))
 		return MOUNTPOINT_OTHER;
-	/* ECONNABORTED: it died while this very question was under way. */
-	if (stat(path, &found) < 0 && (errno == ENOTCONN || errno == ECONNABORTED))
+	/* Not stat: the kernel answers that from its cache, whoever is dead. ECONNABORTED: it
+	 * died while this very question was under way. */
+	if (statfs(path, &found) < 0 && (errno == ENOTCONN || errno == ECONNABORTED))
 		return MOUNTPOINT_DEAD;
 	return MOUNTPOINT_ALIVE;
 }
