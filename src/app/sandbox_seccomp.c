@@ -141,6 +141,7 @@ static const int sanitizer_calls[] = {
 	SCMP_SYS(arch_prctl),
 	SCMP_SYS(clone),
 	SCMP_SYS(dup2),
+	SCMP_SYS(getdents),
 	SCMP_SYS(getdents64),
 	SCMP_SYS(kill),
 	SCMP_SYS(lstat),
