@@ -1,0 +1,108 @@
+/*
+ * fake_p.h - what the files of the fake backend share.
+ * Used by fake_*.c alone, on any thread; see fake_backend.h.
+ */
+#ifndef MOUNTMAIL_TESTS_FAKE_P_H
+#define MOUNTMAIL_TESTS_FAKE_P_H
+
+#include "fake_backend.h"
+#include <mountmail/base/buf.h>
+#include <pthread.h>
+
+struct fake_message {
+	struct mail_message mail; /* owned */
+	char *body;		  /* owned */
+	size_t len;
+	enum backend_status status;
+	unsigned fetches;
+};
+
+struct fake_folder {
+	struct mail_folder mail; /* owned */
+	uint64_t epoch;
+	uint32_t uidnext;
+	struct fake_message *messages; /* owned; by UID */
+	size_t count, cap;
+};
+
+struct fake_entry {
+	struct fake_fault fault; /* raw is owned */
+	struct fake_entry *next;
+};
+
+struct fake_account {
+	pthread_mutex_t lock; /* guards everything below; not held in a callback */
+	pthread_cond_t changed;
+	struct fake_folder **folders; /* owned */
+	size_t count;
+	struct fake_entry *script; /* owned; oldest first */
+	struct fake_counts counts;
+	struct buf log;
+	unsigned batch;
+	size_t piece;
+	unsigned blocked;
+	unsigned releases;
+};
+
+struct fake_backend {
+	struct backend backend; /* first */
+	struct fake_account *account;
+	bool opened; /* open was called */
+	bool ready;  /* it succeeded, and the connection is not lost */
+	bool lost, cancelled, busy;
+};
+
+/* A call in progress. */
+struct fake_run {
+	struct fake_backend *fake;
+	struct fake_account *account;
+	struct backend_result *result;
+	struct fake_fault fault;
+	bool armed; /* fault has not struck yet */
+};
+
+static inline struct fake_backend *fake_of(struct backend *backend)
+{
+	return (struct fake_backend *)backend;
+}
+
+/* fake_account.c */
+void fake_die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+void fake_lock(struct fake_account *account);
+void fake_unlock(struct fake_account *account);
+/* NULL when it is not there. The account is locked. */
+struct fake_folder *fake_find(struct fake_account *account, const char *raw);
+struct fake_message *fake_message_find(struct fake_folder *folder, uint32_t uid);
+void fake_mail_copy(struct mail_message *to, const struct mail_message *from);
+
+/* fake_script.c */
+
+/* Takes the oldest fault that fits. The account is locked. */
+bool fake_take_fault(struct fake_account *account, enum fake_call call, const char *raw,
+	struct fake_fault *fault_out);
+/* The account is locked. False when the time is up. */
+bool fake_wait_until(struct fake_account *account, int64_t end_ms);
+/* Adds a line to the log. */
+void fake_note(struct fake_account *account, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* fake_backend.c: what all calls have in common. */
+
+/* False, with result, when the call is over at once. */
+bool fake_begin(struct fake_run *run, struct backend *backend, enum fake_call call,
+	const char *raw, struct backend_result *result);
+void fake_end(struct fake_run *run, bool opening);
+/* With so much delivered: whether to go on. False with result. */
+bool fake_at(struct fake_run *run, uint64_t delivered);
+/* Sets the result. False. */
+bool fake_stopped(struct fake_run *run);
+void fake_no_folder(struct fake_run *run, const char *raw);
+void fake_new_epoch(struct fake_run *run, const char *raw);
+
+/* fake_scan.c, fake_fetch.c */
+void fake_scan(struct backend *backend, const struct backend_scan *scan,
+	const struct backend_scan_sink *sink, struct backend_result *result);
+void fake_fetch(struct backend *backend, const struct backend_fetch *fetch,
+	const struct backend_fetch_sink *sink, struct backend_result *result);
+
+#endif
