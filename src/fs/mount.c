@@ -28,7 +28,8 @@ static int mount_clear_dead(const char *mountpoint, struct error *err)
 	if (result < 0)
 		return error_set(err, -result, "/proc/self/mountinfo cannot be read: %s",
 			strerror(-result));
-	if (statfs(mountpoint, &statfs_buf) < 0 && errno == ENOTCONN) {
+	if (statfs(mountpoint, &statfs_buf) < 0 &&
+		(errno == ENOTCONN || errno == ECONNABORTED)) {
 		log_warning("%s: a mount without a process is cleared away", mountpoint);
 		return device_unmount(mountpoint, true, err);
 	}

@@ -238,6 +238,60 @@ static void test_damage(void **state)
 	free(path);
 }
 
+/* A message whose size is known but whose body is not here any more. */
+static char *evicted(struct fixture *fixture, uint32_t uid)
+{
+	int64_t inbox = folder_id(fixture, "INBOX");
+	struct store_reader *reader;
+
+	assert_int_equal(fake_store_body(fixture->account, inbox, uid), 0);
+	damage_bodies(fixture, true);
+	assert_int_equal(store_reader_create(fixture->store, &reader, NULL), 0);
+	assert_int_equal(body_check(reader, inbox, uid), -ENODATA);
+	store_reader_destroy(reader);
+	return path_in(fixture, "INBOX", uid);
+}
+
+/* Then OPEN costs nothing, and READ waits: for the body, for Ctrl-C, or until the time is up.
+ */
+static void test_evicted(void **state)
+{
+	struct fixture *fixture = *state;
+	struct reader reader;
+	int64_t start;
+	char *path;
+	pid_t pid;
+	int fd;
+
+	NEED_MOUNT(fixture);
+	path = evicted(fixture, 17);
+	fake_set_hold(fixture->account, true);
+	fd = open(path, O_RDONLY);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(fake_waiting(fixture->account), 0);
+
+	pid = start_cat(path);
+	assert_true(wait_until(one_waits, fixture->account));
+	start = clock_now_ms();
+	kill(pid, SIGINT);
+	waitpid(pid, NULL, 0);
+	assert_true(clock_now_ms() - start < 1000);
+	fake_fail_all(fixture->account, -ETIMEDOUT);
+
+	reader = (struct reader){.path = path, .uid = 17};
+	pthread_create(&reader.id, NULL, reader_run, &reader);
+	assert_true(wait_until(one_waits, fixture->account));
+	fake_set_offline(fixture->account, true); /* for what the kernel asks again */
+	fake_fail_all(fixture->account, -ETIMEDOUT);
+	pthread_join(reader.id, NULL);
+	assert_true(reader.result < 0);
+	fake_set_offline(fixture->account, false);
+	fake_set_hold(fixture->account, false);
+	assert_int_equal(check_message(path, 17), 0);
+	free(path);
+}
+
 /* A server that gives another body for the same message: never a mixture of sizes. */
 static void test_another_size_later(void **state)
 {
@@ -331,6 +385,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_interrupted_but_fetched, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_failures, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_evicted, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_damage, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_another_size_later, fixture_setup, fixture_teardown),
