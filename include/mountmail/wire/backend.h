@@ -15,14 +15,14 @@
  *   MESSAGE_BAD        (in message_failed) it is there and cannot be delivered
  *   FOLDER_GONE        the folder is not there, or may not be opened
  *   FOLDER_CHANGED     its epoch is not the one asked for; scan_sink.begin() told the new one
- *   THROTTLED          wait retry_ms, then go on with this backend
+ *   THROTTLED          wait retry_ms, then go on with this backend (from open(): another one)
  *   CONNECTION_LOST    close this backend, make another one, try again
  *   AUTH_FAILED        final until the secret changes
  *   REFUSED            the server will not do this, or we will not deal with it (certificate,
  *                      STARTTLS missing, no IMAP4rev1): trying again changes nothing
  *
- * After CONNECTION_LOST, AUTH_FAILED and REFUSED from open(), and after CONNECTION_LOST from
- * anything, only close() may be called.
+ * After anything but OK from open(), and after CONNECTION_LOST from anything, only close() may
+ * be called.
  *
  * Data handed to a callback is borrowed until the callback returns.
  */
@@ -123,7 +123,7 @@ struct backend_fetch {
 	const char *raw;        /* borrowed; the folder's raw name */
 	uint64_t epoch;         /* another one now: FOLDER_CHANGED, nothing delivered */
 	const struct backend_want *wants;
-	size_t count;           /* 1 to BACKEND_FETCH_MAX */
+	size_t count;           /* 1 to BACKEND_FETCH_MAX; no UID twice */
 };
 
 #define BACKEND_FETCH_MAX 512
