@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from lib.mount import Mount  # noqa: E402
+from lib.relay import Relay  # noqa: E402
 from lib.server import Dovecot  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +56,14 @@ def user(dovecot, request):
     name = 'u' + str(abs(hash(request.node.nodeid)) % 10**9)
     yield name
     shutil.rmtree(dovecot.mail_root / name, ignore_errors=True)
+
+
+@pytest.fixture
+def relay(dovecot):
+    """Between a mount with tls=none and the server."""
+    made = Relay(dovecot.imap_port)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What is read is what the server has."""
 import os
+import re
 import subprocess
 import time
 import unicodedata
@@ -144,18 +145,23 @@ def test_read_only(mounts, dovecot, user, sample_mail):
     assert path.read_bytes()
 
 
-def test_wrong_size(mounts, dovecot, user, sample_mail, tmp_path):
-    """A size that the server got wrong is corrected before anybody sees truncated or padded data."""
-    body = (sample_mail / 'INBOX' / '01-plain.eml').read_bytes()
-    maildir = dovecot.maildir(user)
-    for part in ('cur', 'new', 'tmp'):
-        (maildir / part).mkdir(parents=True, exist_ok=True)
-    for number, wrong in enumerate((10, len(body) * 3)):
-        (maildir / 'cur' / f'170000000{number}.M1.test,S={wrong},W={wrong}:2,').write_bytes(body)
-    dovecot.own(user)
-    mount = mounts(user).start().wait_listed()
+def test_wrong_size(mounts, dovecot, user, sample_mail, relay, tmp_path):
+    """A size that the server got wrong is corrected before anybody sees truncated or padded data.
+
+    Dovecot delivers as many bytes as it claims, so the relay makes the claims wrong."""
+    files = [sample_mail / 'INBOX' / name for name in ('01-plain.eml', '02-reply.eml')]
+    dovecot.put(user, 'INBOX', files)
+    sizes = {uid: size for uid, (_, size, _) in dovecot.bodies(user).items()}
+    claims = {sizes[1]: 10, sizes[2]: sizes[2] * 3}
+    assert len(claims) == 2
+    relay.rewrite = lambda data: re.sub(
+        rb'RFC822\.SIZE (\d+)', lambda match: b'RFC822.SIZE %d' % claims[int(match[1])], data)
+    mount = mounts(user, url=f'imap://{user}@localhost:{relay.port}', options='tls=none').start().wait_listed()
     wanted = dovecot.bodies(user)
-    for uid, path in mount.files().items():
+    paths = mount.files()
+    assert {uid: os.stat(path).st_size for uid, path in paths.items()} == \
+        {uid: claims[size] for uid, size in sizes.items()}
+    for uid, path in paths.items():
         copy = tmp_path / str(uid)
         subprocess.run(['cp', path, copy], check=True)
         assert copy.read_bytes() == wanted[uid][0]

@@ -7,14 +7,6 @@ import time
 
 import pytest
 from lib.mount import alive, until
-from lib.relay import Relay
-
-
-@pytest.fixture
-def relay(dovecot):
-    made = Relay(dovecot.imap_port)
-    yield made
-    made.close()
 
 
 def plain(mounts, user, relay, options='tls=none'):

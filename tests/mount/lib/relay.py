@@ -13,6 +13,7 @@ class Relay:
         self.port = self.listener.getsockname()[1]
         self.stalled = threading.Event()   # set: what the server says is held back
         self.rate = None                   # bytes a second towards the client
+        self.rewrite = None                # what is done to the server's lines (tls=none)
         self.sent = b''                    # what clients sent, all connections
         self.received = 0                  # bytes passed to clients
         self.connections = 0
@@ -48,9 +49,21 @@ class Relay:
         except OSError:
             pass
 
+    def whole_lines(self, server):
+        """What the server says; with rewrite, up to the end of a line each time."""
+        held = b''
+        while data := server.recv(65536 if not self.rate else 8192):
+            if self.rewrite:
+                data, newline, rest = (held + data).rpartition(b'\n')
+                data, held = self.rewrite(data + newline), rest
+            if data:
+                yield data
+        if held:
+            yield held
+
     def downstream(self, server, client):
         try:
-            while data := server.recv(65536 if not self.rate else 8192):
+            for data in self.whole_lines(server):
                 while self.stalled.is_set() and not self.closing:
                     time.sleep(0.02)
                 if self.rate:
