@@ -153,13 +153,14 @@ static bool known_is(const struct known *one, const struct known *other)
  * a deleted directory's inode would stay dead in the kernel when the folder comes back under
  * its old number.
  */
-static void tell_known_gone(struct notify_tree *tree, const struct known *now, size_t count)
+static void tell_known_gone(struct notify_tree *tree, struct known *now, size_t count)
 {
 	for (size_t i = 0; i < tree->count; i++) {
 		const struct known *one = &tree->known[i];
-		bool there = false;
+		const struct known *same = known_find(now, count, one->id);
+		bool there = same && known_is(one, same);
 
-		/* A folder that came back has another id: look at all. Rare and short. */
+		/* One that came back has another id: look at all, which is rare. */
 		for (size_t j = 0; j < count && !there; j++)
 			there = known_is(one, &now[j]);
 		if (there)

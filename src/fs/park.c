@@ -25,7 +25,8 @@ struct park {
 	pthread_cond_t wake;
 	struct place *all;
 	struct place *ready, **ready_end;
-	bool stopping;
+	bool refusing;
+	bool stopping; /* and refusing */
 	bool started;
 	pthread_t id;
 	struct fs_thread thread;
@@ -152,7 +153,7 @@ void park_add(struct park *park, const struct park_request *request)
 	fuse_req_interrupt_func(request->req, place_interrupted, place);
 
 	pthread_mutex_lock(&park->mutex);
-	if (park->stopping)
+	if (park->refusing)
 		place_end(place, -ESHUTDOWN);
 	ask = !place->ended;
 	place->owed = ask;
@@ -186,9 +187,6 @@ static struct place *park_next(struct park *park)
 
 	while (!park->ready && !park->stopping)
 		pthread_cond_wait(&park->wake, &park->mutex);
-	if (park->stopping)
-		for (place = park->all; place; place = place->next)
-			place_end(place, -ESHUTDOWN);
 	place = park->ready;
 	if (place) {
 		park->ready = place->next_ready;
@@ -235,10 +233,20 @@ int park_start(struct park *park, struct error *err)
 	return 0;
 }
 
+void park_refuse(struct park *park)
+{
+	pthread_mutex_lock(&park->mutex);
+	park->refusing = true;
+	for (struct place *place = park->all; place; place = place->next)
+		place_end(place, -ESHUTDOWN);
+	pthread_mutex_unlock(&park->mutex);
+}
+
 void park_stop(struct park *park)
 {
 	if (!park || !park->started)
 		return;
+	park_refuse(park);
 	pthread_mutex_lock(&park->mutex);
 	park->stopping = true;
 	pthread_cond_signal(&park->wake);

@@ -42,9 +42,11 @@ void park_destroy(struct park *park);
 
 /* Starts the answering thread. 0 or -errno. */
 int park_start(struct park *park, struct error *err);
+/* Fails what waits, and from now on what is parked; the answering thread goes on. */
+void park_refuse(struct park *park);
 /*
- * Fails what waits and ends the answering thread. What is parked afterwards is failed at once.
- * Takes NULL and one that was not started.
+ * As park_refuse, and ends the answering thread: nobody parks any more. Takes NULL and one that
+ * was not started.
  */
 void park_stop(struct park *park);
 

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 static __thread struct fs_thread *fs_thread_current;
@@ -72,6 +73,8 @@ struct loop {
 	struct fs_thread thread;
 	pthread_t id;
 	int epoll;
+	int wake;	   /* eventfd: readable once it has to stop */
+	atomic_bool *stop; /* the same, to be looked at */
 	int result;
 };
 
@@ -88,13 +91,16 @@ static void serve_log(enum fuse_log_level level, const char *format, va_list arg
 		"libfuse: %s", text);
 }
 
-static int loop_init(struct loop *loop, struct fs *fs, struct error *err)
+static int loop_init(
+	struct loop *loop, struct fs *fs, int wake_fd, atomic_bool *stop, struct error *err)
 {
 	/* Exclusive: one request wakes one thread. */
 	struct epoll_event device = {.events = EPOLLIN | EPOLLEXCLUSIVE};
-	struct epoll_event wake = {.events = EPOLLIN};
+	struct epoll_event stopped = {.events = EPOLLIN};
 	int result = fs_thread_init(&loop->thread, fs, err);
 
+	loop->wake = wake_fd;
+	loop->stop = stop;
 	loop->epoll = -1;
 	if (result < 0)
 		return result;
@@ -102,7 +108,7 @@ static int loop_init(struct loop *loop, struct fs *fs, struct error *err)
 	if (loop->epoll < 0 ||
 		epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fuse_session_fd(fs->session), &device) <
 			0 ||
-		epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fs->wake, &wake) < 0)
+		epoll_ctl(loop->epoll, EPOLL_CTL_ADD, wake_fd, &stopped) < 0)
 		return error_set(
 			err, errno, "/dev/fuse cannot be waited for: %s", strerror(errno));
 	return 0;
@@ -133,7 +139,7 @@ static void *loop_run(void *ctx)
 	int result = 0;
 
 	fs_thread_enter(&loop->thread);
-	while (!atomic_load(&fs->stopping) && !fuse_session_exited(fs->session)) {
+	while (!atomic_load(loop->stop) && !fuse_session_exited(fs->session)) {
 		result = fuse_session_receive_buf(fs->session, &request);
 		if (result > 0)
 			fuse_session_process_buf(fs->session, &request);
@@ -144,7 +150,7 @@ static void *loop_run(void *ctx)
 	}
 	loop->result = result < 0 && result != -EINTR && result != -EAGAIN ? result : 0;
 	free(request.mem);
-	fs_stop(fs); /* the other thread too */
+	fs_stop(fs); /* should it have ended by itself */
 	return NULL;
 }
 
@@ -169,29 +175,62 @@ static int session_make(struct fs *fs, struct error *err)
 	return 0;
 }
 
+static void wake(int fd)
+{
+	static const uint64_t one = 1;
+	int error = errno;
+
+	/* It only fails when it is readable already. */
+	if (write(fd, &one, sizeof(one)) < 0)
+		errno = error;
+	errno = error;
+}
+
+/*
+ * The notifier may wait for a lock of the kernel's that a request holds, so requests are served
+ * until it has ended; those that wait for the server are failed for the same reason.
+ */
+static void serve_quiet(struct fs *fs)
+{
+	atomic_store(&fs->told, NULL);
+	park_refuse(fs->park);
+	notify_stop(fs->notify);
+}
+
+static int serve_two(struct fs *fs, struct loop *first, struct loop *second, struct error *err)
+{
+	int result = fs_thread_start(&second->id, loop_run, second);
+
+	if (result < 0)
+		return error_set(
+			err, -result, "a thread cannot be started: %s", strerror(-result));
+	loop_run(first);
+	serve_quiet(fs);
+	atomic_store(second->stop, true);
+	wake(second->wake);
+	pthread_join(second->id, NULL);
+	result = first->result ? first->result : second->result;
+	if (result < 0)
+		error_set(err, -result, "/dev/fuse cannot be read: %s", strerror(-result));
+	return result;
+}
+
 static int serve_loops(struct fs *fs, struct error *err)
 {
-	struct loop loops[2] = {{.epoll = -1}, {.epoll = -1}};
-	int result = loop_init(&loops[0], fs, err);
+	struct loop first = {.epoll = -1}, second = {.epoll = -1};
+	_cleanup_close_ int second_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	atomic_bool second_stop = false;
+	int result;
 
+	if (second_wake < 0)
+		return error_set(err, errno, "no eventfd: %s", strerror(errno));
+	result = loop_init(&first, fs, fs->wake, &fs->stopping, err);
 	if (result == 0)
-		result = loop_init(&loops[1], fs, err);
-	if (result == 0) {
-		result = fs_thread_start(&loops[1].id, loop_run, &loops[1]);
-		if (result < 0)
-			error_set(err, -result, "a thread cannot be started: %s",
-				strerror(-result));
-	}
-	if (result == 0) {
-		loop_run(&loops[0]);
-		pthread_join(loops[1].id, NULL);
-		result = loops[0].result ? loops[0].result : loops[1].result;
-		if (result < 0)
-			error_set(err, -result, "/dev/fuse cannot be read: %s",
-				strerror(-result));
-	}
-	loop_finish(&loops[0]);
-	loop_finish(&loops[1]);
+		result = loop_init(&second, fs, second_wake, &second_stop, err);
+	if (result == 0)
+		result = serve_two(fs, &first, &second, err);
+	loop_finish(&first);
+	loop_finish(&second);
 	return result;
 }
 
@@ -237,14 +276,8 @@ int fs_serve(struct fs *fs, const struct fs_host *host, struct error *err)
 
 void fs_stop(struct fs *fs)
 {
-	static const uint64_t one = 1;
-	int error = errno;
-
 	atomic_store(&fs->stopping, true);
-	/* It only fails when it is readable already. */
-	if (write(fs->wake, &one, sizeof(one)) < 0)
-		errno = error;
-	errno = error;
+	wake(fs->wake);
 }
 
 void fs_destroy(struct fs *fs)

@@ -233,18 +233,26 @@ static inline int fixture_setup(void **state)
 	return 0;
 }
 
+/* The end of the mount: as in the mail process, then as in the supervisor. */
+static inline void fixture_end(struct fixture *fixture)
+{
+	fs_stop(fixture->fs);
+	pthread_join(fixture->server, NULL);
+	account_stop(fixture->account);
+	fs_unmount(fixture->fs, true, NULL);
+	fs_destroy(fixture->fs);
+	fixture->fs = NULL;
+	store_close(fixture->store);
+	close(fixture->control_fd);
+}
+
 static inline int fixture_teardown(void **state)
 {
 	struct fixture *fixture = *state;
 
 	if (fixture->fs) {
 		fs_unmount(fixture->fs, true, NULL);
-		fs_stop(fixture->fs);
-		pthread_join(fixture->server, NULL);
-		account_stop(fixture->account);
-		fs_destroy(fixture->fs);
-		store_close(fixture->store);
-		close(fixture->control_fd);
+		fixture_end(fixture);
 	}
 	if (fixture->dir[0])
 		nftw(fixture->dir, fixture_remove, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);

@@ -436,6 +436,45 @@ static void test_changes_under_walkers(void **state)
 	free(want.path);
 }
 
+/* The end while everybody is at work, and the mount still there: it does not hang. */
+static void test_stop_under_walkers(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct account_events *events;
+	struct walker walkers[4] = {0};
+	int64_t inbox, start;
+	char *path;
+
+	NEED_MOUNT(fixture);
+	events = fixture->account->events;
+	inbox = folder_id(fixture, "INBOX");
+	path = path_of(fixture, "INBOX");
+	for (size_t i = 0; i < 4; i++) {
+		walkers[i].fixture = fixture;
+		walkers[i].path = path;
+		pthread_create(&walkers[i].id, NULL, walker_run, &walkers[i]);
+	}
+	for (uint32_t round = 0; round < 40; round++) {
+		uint32_t first = 301 + 10 * round;
+		struct store_changes changes =
+			add_messages(fixture, inbox, first, first + 9, true);
+
+		events->folder_changed(events->ctx, inbox, &changes);
+		store_changes_finish(&changes);
+		drop_above(fixture, inbox, 300, first + 9);
+		if (round == 30)
+			fs_stop(fixture->fs);
+	}
+	start = clock_now_ms();
+	fixture_end(fixture);
+	assert_true(clock_now_ms() - start < 20000);
+	for (size_t i = 0; i < 4; i++) {
+		walkers[i].stop = true;
+		pthread_join(walkers[i].id, NULL);
+	}
+	free(path);
+}
+
 static void test_status_document(void **state)
 {
 	struct fixture *fixture = *state;
@@ -475,6 +514,8 @@ int main(void)
 			test_folders_come_and_go, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_changes_under_walkers, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_stop_under_walkers, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_status_document, fixture_setup, fixture_teardown),
 	};
