@@ -262,7 +262,13 @@ static void *worker_main(void *ctx)
 
 void workers_join(struct account *account)
 {
-	for (unsigned i = 0; i < ACCOUNT_CONNECTIONS_MAX; i++)
-		if (account->workers[i].life != WORKER_NONE)
+	for (unsigned i = 0; i < ACCOUNT_CONNECTIONS_MAX; i++) {
+		bool started;
+
+		pthread_mutex_lock(&account->mutex);
+		started = account->workers[i].life != WORKER_NONE;
+		pthread_mutex_unlock(&account->mutex);
+		if (started)
 			pthread_join(account->workers[i].thread, NULL);
+	}
 }
