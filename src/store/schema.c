@@ -12,7 +12,8 @@
 static const char *const schema_steps[] = {
 	"CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
 	"CREATE TABLE folders ("
-	" id INTEGER PRIMARY KEY,"
+	/* Never used twice: whoever works on a folder that went must not meet another. */
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" parent INTEGER NOT NULL,"
 	" level TEXT NOT NULL,"
 	" raw TEXT NOT NULL,"

@@ -3,21 +3,22 @@
  *
  * Threads. The rules, which every file of this floor keeps:
  *
- * 1. One mutex, account->mutex, guards the queue, the waits, the state and the list of workers.
- * It is held for steps in memory only, never across a call of a backend, of an event or of a
- * done. (Two reads of the store are short enough: tree_spread.) asked_mutex is for the reader
- * of those who ask; the two are never held together.
- * 2. A running want or look belongs to the worker that took it, but for its waits, which are
- * the queue's and change under the mutex at any time. At most one worker runs a look at a
- * folder.
- * 3. A backend, a store reader and a body writer belong to one worker. Others may only cancel
- * the backend, with the mutex held; so the worker takes worker->backend away under the mutex
- * before it closes it.
- * 4. Whoever ends a wait under the mutex collects it in a struct told, and calls
- * account_unlock_tell. A wait is in the table or in one struct told, so done is called once,
- * and account_cancel is true exactly for those in the table.
- * 5. Stopping: account->stopping is set once; sinks see it and end their call, backends are
- *    cancelled, the threads end by themselves and are joined. After that no lock is needed.
+ * - One mutex, account->mutex, guards the queue, the waits, the state and the list of workers.
+ *   It is held for steps in memory only, never across a call of a backend, of an event or of a
+ *   done. (One read of the store is short enough: tree_spread.) asked_mutex is for the reader
+ *   of those who ask, epoch_mutex keeps bodies from messages that are not theirs; no two are
+ *   ever held together.
+ * - A running want or look belongs to the worker that took it, but for its waits, which are
+ *   the queue's and change under the mutex at any time. At most one worker runs a look at a
+ *   folder.
+ * - A backend, a store reader and a body writer belong to one worker. Others may only cancel
+ *   the backend, with the mutex held; so the worker takes worker->backend away under the mutex
+ *   before it closes it.
+ * - Whoever ends a wait under the mutex collects it in a struct told, and calls
+ *   account_unlock_tell. A wait is in the table or in one struct told, so done is called once,
+ *   and account_cancel is true exactly for those in the table.
+ * - Stopping: account->stopping is set once; sinks see it and end their call, backends are
+ *   cancelled, the threads end by themselves and are joined. After that no lock is needed.
  */
 #include "account_p.h"
 #include "worker_p.h"
@@ -37,6 +38,7 @@ static const struct account_tuning account_tuning_default = {
 	.poke_refused_ms = 30000,
 	.idle_ms = 30000,
 	.extra_ms = 60000,
+	.proven_ms = 10000,
 };
 
 const char *account_state_name(enum account_state state)
@@ -141,6 +143,7 @@ static void account_locks_init(struct account *account)
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&account->mutex, NULL);
 	pthread_mutex_init(&account->asked_mutex, NULL);
+	pthread_mutex_init(&account->epoch_mutex, NULL);
 	pthread_cond_init(&account->work, &monotonic);
 	pthread_cond_init(&account->tick, &monotonic);
 	pthread_cond_init(&account->first, &monotonic);
@@ -152,10 +155,13 @@ static void account_free(struct account *account)
 	queue_finish(&account->queue);
 	store_reader_destroy(account->asked_reader);
 	id_set_finish(&account->failing);
+	id_set_finish(&account->missing);
+	id_set_finish(&account->liars);
 	id_set_finish(&account->relisted);
 	pthread_cond_destroy(&account->first);
 	pthread_cond_destroy(&account->tick);
 	pthread_cond_destroy(&account->work);
+	pthread_mutex_destroy(&account->epoch_mutex);
 	pthread_mutex_destroy(&account->asked_mutex);
 	pthread_mutex_destroy(&account->mutex);
 	free(account);

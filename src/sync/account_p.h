@@ -21,6 +21,7 @@ struct account_tuning {
 	uint32_t poke_refused_ms; /* likewise when the server refused us */
 	uint32_t idle_ms;	  /* a connection beyond the first is closed after so long */
 	uint32_t extra_ms;	  /* the server took no further connection: ask again after */
+	uint32_t proven_ms;	  /* a connection that worked so short ago is taken to work */
 };
 
 /* A few numbers. All zero is an empty one. */
@@ -45,6 +46,7 @@ struct worker {
 	bool online;  /* the backend is open and works */
 	bool idle;
 	int64_t idle_since_ms;
+	int64_t alive_ms; /* when the connection last proved itself; the worker's own */
 	struct backend
 		*backend; /* others may cancel it under the mutex; NULL before it is closed */
 	struct store_reader *reader; /* this and below: the worker's own */
@@ -63,6 +65,14 @@ struct account {
 	pthread_mutex_t asked_mutex;	   /* for asked_reader; never taken with mutex held */
 	struct store_reader *asked_reader; /* of those who ask */
 
+	/*
+	 * Held while a body is committed, and while a folder's messages become others: a body
+	 * that was asked for before must not become that of the message which has its UID now.
+	 * Taken with no other held.
+	 */
+	pthread_mutex_t epoch_mutex;
+	uint64_t resets; /* folders that became others, so far; with epoch_mutex */
+
 	pthread_mutex_t mutex; /* for all below */
 	pthread_cond_t work;   /* for workers: something to do, or a time moved */
 	pthread_cond_t tick;   /* for the timer: an earlier time */
@@ -78,20 +88,20 @@ struct account {
 	char error[512];
 	char server[128];
 	uint32_t caps;
-	bool refused;	       /* offline because the server will not deal with us */
-	unsigned failures;     /* attempts to connect, in a row */
-	unsigned drops;	       /* connections lost without having done anything, in a row */
-	unsigned throttles;    /* throttled, in a row */
-	int64_t tried_ms;      /* the last attempt to connect */
-	int64_t retry_at_ms;   /* the next one, when nothing is connected */
-	int64_t extra_at_ms;   /* the next one beyond the first */
-	int64_t tree_asked_ms; /* when a folder was found gone and the tree was asked for last
-				*/
+	bool refused;	     /* offline because the server will not deal with us */
+	unsigned failures;   /* attempts to connect, in a row */
+	unsigned drops;	     /* connections lost without having done anything, in a row */
+	unsigned throttles;  /* throttled, in a row */
+	int64_t tried_ms;    /* the last attempt to connect */
+	int64_t retry_at_ms; /* the next one, when nothing is connected */
+	int64_t extra_at_ms; /* the next one beyond the first */
 	bool first_over;
 	int first_result;
 	char first_text[512];
 	struct id_set failing;	/* folders whose trouble was logged */
+	struct id_set missing;	/* those that could not be opened; the tree was asked for */
 	struct id_set relisted; /* those without UIDVALIDITY, listed anew since the start */
+	struct id_set liars;	/* those whose UIDNEXT is not above their last UID */
 };
 
 /* account_start with other times. */

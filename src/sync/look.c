@@ -8,8 +8,6 @@
 /* After so many failures in a row nobody is kept waiting for a folder. */
 #define LOOK_FAILURES_MAX 3
 #define LOOK_BACKOFF_MAX_MS 300000u
-/* A folder that is listed but may not be opened must not have the tree listed over and over. */
-#define LOOK_TREE_AGAIN_MS 60000
 
 int64_t account_hold(struct account *account, uint32_t retry_ms)
 {
@@ -32,17 +30,16 @@ void account_stepped(struct account *account)
 
 void account_look_soon(struct account *account, int64_t folder_id)
 {
-	int64_t now = clock_now_ms();
-	struct look *look;
+	struct look *look = queue_look(&account->queue, folder_id, PRIORITY_ASKED, false);
 
-	if (folder_id == STORE_ROOT) {
-		if (account->tree_asked_ms && now - account->tree_asked_ms < LOOK_TREE_AGAIN_MS)
-			return;
-		account->tree_asked_ms = now;
-	}
-	look = queue_look(&account->queue, folder_id, PRIORITY_ASKED, false);
 	look->again |= look->running;
 	pthread_cond_broadcast(&account->work);
+}
+
+void account_folder_missing(struct account *account, int64_t folder_id)
+{
+	if (id_set_add(&account->missing, folder_id))
+		account_look_soon(account, STORE_ROOT);
 }
 
 /* Logs a folder's trouble when it is news. */
@@ -98,12 +95,15 @@ static void look_unsurveyed(struct account *account, struct look *look, struct t
 }
 
 /* With the mutex held. */
-static void look_settle(struct account *account, struct look *look, enum look_end end,
+static void look_settle(struct worker *worker, struct look *look, enum look_end end,
 	const struct backend_result *result, struct told *told)
 {
+	struct account *account = worker->account;
+	bool proven = worker_is_proven(worker);
 	switch (end) {
 	case LOOK_DONE:
 		id_set_remove(&account->failing, look->folder);
+		id_set_remove(&account->missing, look->folder);
 		queue_look_end(&account->queue, &account->waits, look, 0, told);
 		break;
 	case LOOK_UNSURVEYED:
@@ -115,7 +115,7 @@ static void look_settle(struct account *account, struct look *look, enum look_en
 		break;
 	case LOOK_LOST:
 		look->partly = true;
-		look->failures++;
+		look->failures += proven;
 		look_retry(account, look, 0, told);
 		break;
 	case LOOK_THROTTLED:
@@ -128,8 +128,8 @@ static void look_settle(struct account *account, struct look *look, enum look_en
 		look_log(account, look, result);
 		look->again = false;
 		waits_end(&account->waits, &look->next_waits, WAIT_ANY, -ENOENT, told);
+		account_folder_missing(account, look->folder);
 		queue_look_end(&account->queue, &account->waits, look, -ENOENT, told);
-		account_look_soon(account, STORE_ROOT);
 		break;
 	case LOOK_FAILED:
 		look->failures++;
@@ -145,12 +145,14 @@ void look_conclude(struct worker *worker, struct look *look, enum look_end end,
 	struct account *account = worker->account;
 	struct told told = {0};
 
+	if (end != LOOK_LOST || stepped)
+		worker_prove(worker);
 	pthread_mutex_lock(&account->mutex);
 	if (stepped || end == LOOK_DONE || end == LOOK_UNSURVEYED) {
 		account_stepped(account);
 		look->failures = 0;
 	}
-	look_settle(account, look, end, result, &told);
+	look_settle(worker, look, end, result, &told);
 	if (end == LOOK_LOST)
 		worker_lost(worker, result);
 	pthread_cond_broadcast(&account->work);

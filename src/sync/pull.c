@@ -27,7 +27,8 @@ struct pull {
 	struct store_folder folder; /* as of the last read of its row */
 	struct store_batch *batch;
 	struct backend_scan scan;
-	uint32_t uidnext; /* as told by begin */
+	uint32_t uidnext;  /* as told by begin */
+	uint32_t last_uid; /* the highest that is in the store or was reported */
 	enum pull_stop stop;
 	bool stepped; /* a batch is in the store */
 	struct error error;
@@ -49,9 +50,12 @@ static bool pull_begin_epoch(struct pull *pull, uint64_t epoch)
 {
 	struct account *account = pull->account;
 	bool shown = pull->folder.listed != STORE_LISTED_NEVER || pull->folder.messages;
-	int result =
-		store_folder_new_epoch(account->store, pull->folder.id, epoch, &pull->error);
+	int result;
 
+	pthread_mutex_lock(&account->epoch_mutex);
+	result = store_folder_new_epoch(account->store, pull->folder.id, epoch, &pull->error);
+	account->resets += shown;
+	pthread_mutex_unlock(&account->epoch_mutex);
 	if (result < 0)
 		return pull_store_failed(pull, result);
 	if (!shown)
@@ -81,15 +85,45 @@ static bool pull_is_unsure(struct pull *pull)
 	return first && pull->folder.messages;
 }
 
+/*
+ * UIDNEXT never goes down, unless the folder was deleted and made again under the same
+ * UIDVALIDITY; or the server's UIDNEXT is none, and then it would look so each time.
+ */
+static bool pull_is_lower(struct pull *pull, uint32_t uidnext)
+{
+	const struct store_folder *folder = &pull->folder;
+	struct account *account = pull->account;
+	bool liar;
+
+	if (!uidnext || !folder->last_uid ||
+		(uidnext > folder->last_uid && uidnext >= folder->uidnext))
+		return false;
+	pthread_mutex_lock(&account->mutex);
+	liar = id_set_has(&account->liars, folder->id);
+	pthread_mutex_unlock(&account->mutex);
+	return !liar;
+}
+
+/* After a complete look: whether its UIDNEXT was above what it held. */
+static void pull_judge_uidnext(struct pull *pull)
+{
+	struct account *account = pull->account;
+
+	pthread_mutex_lock(&account->mutex);
+	if (pull->uidnext && pull->uidnext <= pull->last_uid)
+		id_set_add(&account->liars, pull->folder.id);
+	else
+		id_set_remove(&account->liars, pull->folder.id);
+	pthread_mutex_unlock(&account->mutex);
+}
+
 static bool pull_on_begin(void *ctx, const struct backend_folder_state *state)
 {
 	struct pull *pull = ctx;
 	const struct store_folder *folder = &pull->folder;
 	bool renumbered = state->epoch != folder->epoch;
 	bool unsure = pull_is_unsure(pull);
-	/* Deleted and made again under the same UIDVALIDITY. */
-	bool lower = state->uidnext && folder->last_uid &&
-		     (state->uidnext <= folder->last_uid || state->uidnext < folder->uidnext);
+	bool lower = pull_is_lower(pull, state->uidnext);
 
 	if (pull->account->stopping)
 		return pull_halt(pull, PULL_SHUTDOWN);
@@ -149,6 +183,7 @@ static bool pull_on_batch(void *ctx, uint32_t through)
 
 	if (!pull_commit(pull, through, false))
 		return false;
+	pull->last_uid = through;
 	pull->stepped = true;
 	account_status_changed(pull->account);
 	if (pull->account->stopping)
@@ -183,6 +218,7 @@ static void pull_scan(struct pull *pull, struct backend_result *result)
 
 	pull->stop = PULL_NOT_STOPPED;
 	pull->uidnext = 0;
+	pull->last_uid = pull->folder.last_uid;
 	pull->scan = (struct backend_scan){
 		.raw = pull->folder.raw,
 		.epoch = pull->folder.epoch,
@@ -191,8 +227,8 @@ static void pull_scan(struct pull *pull, struct backend_result *result)
 	};
 	pull->batch = store_batch_create(pull->account->store, pull->folder.id);
 	worker->backend->ops->scan(worker->backend, &pull->scan, &sink, result);
-	if (result->status == BACKEND_OK)
-		pull_commit(pull, 0, true);
+	if (result->status == BACKEND_OK && pull_commit(pull, 0, true))
+		pull_judge_uidnext(pull);
 	store_batch_destroy(pull->batch);
 }
 

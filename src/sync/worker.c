@@ -9,6 +9,16 @@
 
 static void *worker_main(void *ctx);
 
+bool worker_is_proven(const struct worker *worker)
+{
+	return clock_now_ms() - worker->alive_ms < worker->account->tuning.proven_ms;
+}
+
+void worker_prove(struct worker *worker)
+{
+	worker->alive_ms = clock_now_ms();
+}
+
 /* A slot whose thread, if it had one, is gone. */
 static struct worker *workers_slot(struct account *account)
 {

@@ -21,6 +21,13 @@ void workers_join(struct account *account);
  * connection. */
 bool worker_should_yield(struct worker *worker, const struct look *look);
 
+/*
+ * Whether the connection is known to have worked a moment ago, so that its loss says something
+ * about what was asked. One that stood idle may have been dead for long. By the worker alone.
+ */
+bool worker_is_proven(const struct worker *worker);
+void worker_prove(struct worker *worker);
+
 /* connect.c. All three with the mutex held, which is opened meanwhile. */
 void worker_connect(struct worker *worker);
 /* The connection is lost: closes it, says when to try again. */
@@ -55,7 +62,12 @@ void look_conclude(struct worker *worker, struct look *look, enum look_end end,
 int64_t account_hold(struct account *account, uint32_t retry_ms);
 /* Something went well. With the mutex held. */
 void account_stepped(struct account *account);
-/* A folder that is not what the store thinks: look soon. With the mutex held. */
+/* A folder's messages are not what the store thinks: look soon. With the mutex held. */
 void account_look_soon(struct account *account, int64_t folder_id);
+/*
+ * A folder could not be opened: has the tree listed, once for each such folder, since one that
+ * is listed may yet be closed to us. With the mutex held.
+ */
+void account_folder_missing(struct account *account, int64_t folder_id);
 
 #endif

@@ -157,7 +157,8 @@ static inline int fixture_setup(void **state)
 		.poke_ms = 40,
 		.poke_refused_ms = 40,
 		.idle_ms = 250,
-		.extra_ms = 300};
+		.extra_ms = 300,
+		.proven_ms = 10000};
 	fixture->events = (struct account_events){.ctx = &fixture->heard,
 		.folders_changed = heard_tree,
 		.folder_changed = heard_folder,

@@ -2,6 +2,9 @@
  * test_fetch.c - bodies: shared, given up, lost, gone, wrong.
  */
 #include "sync_fixture.h"
+#include "wrapped_backend.h"
+#include <signal.h>
+#include <sys/resource.h>
 
 #define READERS 200
 
@@ -170,50 +173,13 @@ static void test_lost_in_a_body(void **state)
 	assert_int_equal(fixture_status(fixture).state, ACCOUNT_ONLINE);
 }
 
-/* A backend that dies of one message. */
-struct deadly {
-	struct backend backend; /* first */
-	struct backend *inner;
-	struct fixture *fixture;
-};
-
 #define DEADLY_UID 2
 static atomic_uint deadly_alone, deadly_deaths;
 
-static struct deadly *deadly_of(struct backend *backend)
-{
-	return (struct deadly *)backend;
-}
-
-static void deadly_open(struct backend *backend, struct backend_server *server_out,
-	struct backend_result *result)
-{
-	struct backend *inner = deadly_of(backend)->inner;
-
-	inner->ops->open(inner, server_out, result);
-}
-
-static void deadly_list(struct backend *backend, const struct backend_list_sink *sink,
-	struct backend_result *result)
-{
-	struct backend *inner = deadly_of(backend)->inner;
-
-	inner->ops->list(inner, sink, result);
-}
-
-static void deadly_scan(struct backend *backend, const struct backend_scan *scan,
-	const struct backend_scan_sink *sink, struct backend_result *result)
-{
-	struct backend *inner = deadly_of(backend)->inner;
-
-	inner->ops->scan(inner, scan, sink, result);
-}
-
-/* Those before it come whole, of it itself one byte. */
-static void deadly_fetch(struct backend *backend, const struct backend_fetch *fetch,
+/* A backend that dies of one message: those before it come whole, of it itself one byte. */
+static void deadly_fetch(struct backend *inner, const struct backend_fetch *fetch,
 	const struct backend_fetch_sink *sink, struct backend_result *result)
 {
-	struct backend *inner = deadly_of(backend)->inner;
 	struct backend_fetch part = *fetch;
 
 	for (part.count = 0; part.count < fetch->count; part.count++)
@@ -231,28 +197,6 @@ static void deadly_fetch(struct backend *backend, const struct backend_fetch *fe
 	backend_result_set(result, BACKEND_CONNECTION_LOST, "it died of it");
 }
 
-static void deadly_close(struct backend *backend)
-{
-	struct backend *inner = deadly_of(backend)->inner;
-
-	inner->ops->close(inner);
-	free(backend);
-}
-
-static struct backend *deadly_create(void *ctx)
-{
-	static const struct backend_ops ops = {.open = deadly_open,
-		.list = deadly_list,
-		.scan = deadly_scan,
-		.fetch = deadly_fetch,
-		.close = deadly_close};
-	struct deadly *deadly = xcalloc(1, sizeof(*deadly));
-
-	deadly->backend.ops = &ops;
-	deadly->inner = fake_backend_create(ctx);
-	return &deadly->backend;
-}
-
 static void test_poison(void **state)
 {
 	struct fixture *fixture = *state;
@@ -260,7 +204,8 @@ static void test_poison(void **state)
 	int64_t inbox;
 
 	fixture_fill(fixture, "INBOX", 6);
-	fixture->conf.backend_create = deadly_create;
+	fixture->conf.backend_create = wrapped_create;
+	wrapped_fetch_hook = deadly_fetch;
 	deadly_alone = deadly_deaths = 0;
 	inbox = fixture_start_listed(fixture);
 	for (uint32_t i = 0; i < 6; i++) {
@@ -272,6 +217,90 @@ static void test_poison(void **state)
 	assert_int_equal(deadly_deaths, 3);
 	assert_true(deadly_alone >= 1);
 	UNTIL(fixture_status(fixture).state == ACCOUNT_ONLINE);
+	wrapped_fetch_hook = NULL;
+}
+
+/* Connections that stood idle and are dead: that is no message's fault. */
+static void test_stale_connection(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answer;
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 2);
+	fixture->tuning.proven_ms = 50;
+	inbox = fixture_start_listed(fixture);
+	usleep(100000);
+	fake_script(fixture->fake,
+		&(struct fake_fault){
+			.call = FAKE_FETCH, .status = BACKEND_CONNECTION_LOST, .times = 3});
+	answer_init(&answer);
+	account_fetch_body(fixture->account, inbox, 1, answer_done, &answer);
+	assert_int_equal(answer_get(&answer), 0);
+	fixture_stop(fixture);
+	/* Three that worked a moment ago. */
+	fixture->tuning.proven_ms = 10000;
+	fixture_start(fixture);
+	fake_script(fixture->fake,
+		&(struct fake_fault){
+			.call = FAKE_FETCH, .status = BACKEND_CONNECTION_LOST, .times = 3});
+	answer_init(&answer);
+	account_fetch_body(fixture->account, inbox, 2, answer_done, &answer);
+	assert_int_equal(answer_get(&answer), -EIO);
+}
+
+/* A body that was under way when its folder became another is not given to the new UID 1. */
+static void test_epoch_changed_in_a_body(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer body, look;
+	int64_t inbox;
+
+	fake_message_add(fixture->fake, "INBOX", "s", "the old body");
+	fixture->conf.connections = 2;
+	inbox = fixture_start_listed(fixture);
+	fake_script(fixture->fake,
+		&(struct fake_fault){.call = FAKE_FETCH, .after = 3, .block = true});
+	answer_init(&body);
+	answer_init(&look);
+	account_fetch_body(fixture->account, inbox, 1, answer_done, &body);
+	assert_true(fake_wait_blocked(fixture->fake, 1, SOON_MS));
+	fake_folder_set_epoch(fixture->fake, "INBOX", 8);
+	fake_message_add(fixture->fake, "INBOX", "s", "the new body");
+	account_refresh(fixture->account, inbox, answer_done, &look);
+	assert_int_equal(answer_get(&look), 0);
+	fake_release(fixture->fake);
+	assert_int_equal(answer_get(&body), 0);
+	fixture_expect_body(fixture, inbox, 1, "the new body");
+}
+
+/* No room on the disk: the reader is told, nothing spins, and later it works. */
+static void test_store_full(void **state)
+{
+	struct fixture *fixture = *state;
+	struct rlimit old, none = {.rlim_cur = 0};
+	struct answer answers[3];
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 3);
+	inbox = fixture_start_listed(fixture);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	none.rlim_max = old.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	for (uint32_t i = 0; i < 3; i++) {
+		answer_init(&answers[i]);
+		account_fetch_body(fixture->account, inbox, i + 1, answer_done, &answers[i]);
+	}
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(answer_get(&answers[i]), -EIO);
+	usleep(100000);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_true(fixture_counts(fixture).calls[FAKE_FETCH] <= 3);
+	answer_init(&answers[0]);
+	account_fetch_body(fixture->account, inbox, 1, answer_done, &answers[0]);
+	assert_int_equal(answer_get(&answers[0]), 0);
+	fixture_expect_body(fixture, inbox, 1, "a body");
 }
 
 static void test_gone(void **state)
@@ -453,6 +482,9 @@ int main(void)
 		TEST(test_timeout),
 		TEST(test_lost_in_a_body),
 		TEST(test_poison),
+		TEST(test_stale_connection),
+		TEST(test_epoch_changed_in_a_body),
+		TEST(test_store_full),
 		TEST(test_gone),
 		TEST(test_bad),
 		TEST(test_size_corrected),

@@ -2,7 +2,10 @@
  * test_pull.c - listings: order, resumption, epochs, what vanished, refreshes.
  */
 #include "sync_fixture.h"
+#include "wrapped_backend.h"
 #include <mountmail/mail/flags.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 static void listing_log(struct fixture *fixture, const char *expected)
 {
@@ -404,6 +407,82 @@ static void test_deadly_folder(void **state)
 	UNTIL(fixture_is_listed(fixture, "Sick"));
 }
 
+/* A folder in the tree that may not be opened: the tree is asked for once more, not for ever.
+ */
+static void test_closed_folder(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answer;
+
+	fake_folder_add(fixture->fake, "Closed", NULL, 0, 1);
+	fake_script(fixture->fake, &(struct fake_fault){.call = FAKE_SCAN,
+					   .raw = "Closed",
+					   .status = BACKEND_FOLDER_GONE,
+					   .times = FAKE_ALWAYS});
+	fixture_start_listed(fixture);
+	assert_true(fake_wait_calls(fixture->fake, FAKE_LIST, 2, SOON_MS));
+	usleep(300000);
+	assert_int_equal(fixture_counts(fixture).calls[FAKE_LIST], 2);
+	answer_init(&answer);
+	account_list_folder(
+		fixture->account, fixture_folder(fixture, "Closed"), answer_done, &answer);
+	assert_int_equal(answer_get(&answer), -ENOENT);
+	/* In a look at everything it is no failure. */
+	refresh(fixture, STORE_ROOT, 0);
+}
+
+static void lying_uidnext(struct backend_folder_state *state)
+{
+	state->uidnext = 2;
+}
+
+/* A UIDNEXT that is never above the last UID is no sign of another folder, not each time. */
+static void test_lying_uidnext(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 5);
+	fixture->conf.backend_create = wrapped_create;
+	wrapped_state_hook = lying_uidnext;
+	inbox = fixture_start_listed(fixture);
+	for (int i = 0; i < 3; i++)
+		refresh(fixture, inbox, 0);
+	wrapped_state_hook = NULL;
+	assert_int_equal(fixture->heard.reset, 0);
+	assert_int_equal(fixture_row(fixture, inbox).messages, 5);
+}
+
+/* No room on the disk in a listing: nothing spins, and it is tried again by itself. */
+static void test_store_full(void **state)
+{
+	struct fixture *fixture = *state;
+	struct rlimit old, none = {.rlim_cur = 0};
+	struct answer answer;
+	unsigned scans;
+
+	fixture_fill(fixture, "INBOX", 300);
+	fake_script(fixture->fake,
+		&(struct fake_fault){.call = FAKE_SCAN, .after = 150, .block = true});
+	fixture_start(fixture);
+	assert_true(fake_wait_blocked(fixture->fake, 1, SOON_MS));
+	answer_init(&answer);
+	account_list_folder(
+		fixture->account, fixture_folder(fixture, "INBOX"), answer_done, &answer);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	none.rlim_max = old.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	fake_release(fixture->fake);
+	assert_int_equal(answer_get(&answer), -EIO);
+	usleep(500000);
+	scans = fixture_counts(fixture).calls[FAKE_SCAN];
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_in_range(scans, 2, 8);
+	UNTIL(fixture_is_listed(fixture, "INBOX"));
+	assert_int_equal(fixture_row(fixture, fixture_folder(fixture, "INBOX")).messages, 300);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -425,6 +504,9 @@ int main(void)
 		TEST(test_polls),
 		TEST(test_throttled_folder),
 		TEST(test_deadly_folder),
+		TEST(test_closed_folder),
+		TEST(test_lying_uidnext),
+		TEST(test_store_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
