@@ -186,6 +186,30 @@ static void test_goes_offline(void **state)
 	assert_string_equal(fixture_status(fixture).error, "");
 }
 
+/* While it is tried again after a loss, a read waits. */
+static void test_reconnecting(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer first, second;
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 2);
+	inbox = fixture_start_listed(fixture);
+	fake_fail(fixture->fake, FAKE_FETCH, BACKEND_CONNECTION_LOST, 0);
+	fake_script(fixture->fake, &(struct fake_fault){.call = FAKE_OPEN, .block = true});
+	answer_init(&first);
+	answer_init(&second);
+	account_fetch_body(fixture->account, inbox, 1, answer_done, &first);
+	assert_true(fake_wait_blocked(fixture->fake, 1, SOON_MS));
+	assert_int_equal(fixture_status(fixture).state, ACCOUNT_CONNECTING);
+	assert_int_equal(fixture_status(fixture).connections, 0);
+	account_fetch_body(fixture->account, inbox, 2, answer_done, &second);
+	assert_int_equal(answer_calls(&second), 0);
+	fake_release(fixture->fake);
+	assert_int_equal(answer_get(&first), 0);
+	assert_int_equal(answer_get(&second), 0);
+}
+
 /* Logs in and is lost, again and again: no storm, and it says so. */
 static void test_drops(void **state)
 {
@@ -537,6 +561,7 @@ int main(void)
 		TEST(test_offline),
 		TEST(test_offline_poke),
 		TEST(test_goes_offline),
+		TEST(test_reconnecting),
 		TEST(test_drops),
 		TEST(test_one_connection_allowed),
 		TEST(test_folders_in_parallel),

@@ -174,7 +174,7 @@ static void test_lost_in_a_body(void **state)
 }
 
 #define DEADLY_UID 2
-static atomic_uint deadly_alone, deadly_deaths;
+static atomic_uint deadly_alone, deadly_deaths, deadly_company;
 
 /* A backend that dies of one message: those before it come whole, of it itself one byte. */
 static void deadly_fetch(struct backend *inner, const struct backend_fetch *fetch,
@@ -191,6 +191,7 @@ static void deadly_fetch(struct backend *inner, const struct backend_fetch *fetc
 	}
 	deadly_deaths++;
 	deadly_alone += fetch->count == 1;
+	deadly_company = (unsigned)fetch->count - 1;
 	if (part.count)
 		inner->ops->fetch(inner, &part, sink, result);
 	sink->data(sink->ctx, "x", 1);
@@ -217,6 +218,35 @@ static void test_poison(void **state)
 	assert_int_equal(deadly_deaths, 3);
 	assert_true(deadly_alone >= 1);
 	UNTIL(fixture_status(fixture).state == ACCOUNT_ONLINE);
+	wrapped_fetch_hook = NULL;
+}
+
+/* After two losses it is asked for without those that came meanwhile. */
+static void test_poison_alone(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answers[3];
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 4);
+	fixture->conf.backend_create = wrapped_create;
+	wrapped_fetch_hook = deadly_fetch;
+	deadly_deaths = 0;
+	inbox = fixture_start_listed(fixture);
+	fake_script(fixture->fake, &(struct fake_fault){.call = FAKE_OPEN});
+	fake_script(fixture->fake, &(struct fake_fault){.call = FAKE_OPEN, .block = true});
+	for (uint32_t i = 0; i < 3; i++)
+		answer_init(&answers[i]);
+	account_fetch_body(fixture->account, inbox, DEADLY_UID, answer_done, &answers[0]);
+	assert_true(fake_wait_blocked(fixture->fake, 1, SOON_MS));
+	assert_int_equal(deadly_deaths, 2);
+	account_fetch_body(fixture->account, inbox, 3, answer_done, &answers[1]);
+	account_fetch_body(fixture->account, inbox, 4, answer_done, &answers[2]);
+	fake_release(fixture->fake);
+	assert_int_equal(answer_get(&answers[0]), -EIO);
+	assert_int_equal(answer_get(&answers[1]), 0);
+	assert_int_equal(answer_get(&answers[2]), 0);
+	assert_int_equal(deadly_company, 0);
 	wrapped_fetch_hook = NULL;
 }
 
@@ -482,6 +512,7 @@ int main(void)
 		TEST(test_timeout),
 		TEST(test_lost_in_a_body),
 		TEST(test_poison),
+		TEST(test_poison_alone),
 		TEST(test_stale_connection),
 		TEST(test_epoch_changed_in_a_body),
 		TEST(test_store_full),
