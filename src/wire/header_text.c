@@ -47,6 +47,11 @@ static void text_put_char(struct header_text *text, const uint8_t *bytes, size_t
 	text->blank = false;
 }
 
+static bool text_is_plain(uint8_t c)
+{
+	return c > ' ' && c < 0x7f;
+}
+
 /* Printable ASCII with single blanks between: most of all text. How much of data is. */
 static size_t text_plain_run(const struct header_text *text, const uint8_t *data, size_t len)
 {
@@ -54,8 +59,16 @@ static size_t text_plain_run(const struct header_text *text, const uint8_t *data
 
 	if (text->blank || text->full)
 		return 0;
-	while (n < len && n < room && data[n] > ' ' && data[n] < 0x7f)
-		n++;
+	if (len > room)
+		len = room;
+	while (n < len) {
+		if (text_is_plain(data[n]))
+			n++;
+		else if (data[n] == ' ' && n && n + 1 < len && text_is_plain(data[n + 1]))
+			n += 2;
+		else
+			break;
+	}
 	return n;
 }
 
