@@ -1,7 +1,6 @@
 #include "guard_brace_p.h"
 #include "guard_p.h"
 #include "guard_status_p.h"
-#include <ctype.h>
 #include <errno.h>
 #include <mountmail/base/buf.h>
 #include <mountmail/base/xalloc.h>
@@ -9,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 enum guard_state {
 	GUARD_START,  /* of a line; which kind is not known yet */
@@ -43,9 +41,6 @@ static const struct guard_limits guard_limits_first = {.line = GUARD_STATUS_MAX,
 	.literal = GUARD_STATUS_MAX,
 	.response = 1u << 20,
 	.lines = 1000};
-
-/* No word that a response begins with is as long as this. */
-#define GUARD_WORD_MAX 12
 
 /* Bytes of a data line that change something: outside of quotes, and inside. */
 #define OUTSIDE 1
@@ -283,67 +278,22 @@ static ssize_t guard_status(struct guard *guard, const char *data, size_t len)
 	return (ssize_t)piece;
 }
 
-static size_t guard_blanks(const char *line, size_t len)
-{
-	size_t at = 1;
-
-	while (at < len && (line[at] == ' ' || line[at] == '\t'))
-		at++;
-	return at;
-}
-
-/*
- * What kind of line the first bytes begin: GUARD_START while they do not tell. Behind the star
- * libetpan skips blanks, and looks for a status word, whatever follows that.
- */
-static enum guard_state guard_kind(const char *line, size_t len)
-{
-	size_t at = guard_blanks(line, len);
-
-	if (line[0] != '*')
-		return GUARD_STATUS;
-	if (guard_status_word(line + at, len - at))
-		return GUARD_STATUS;
-	if (len - at >= GUARD_WORD_MAX || (at < len && !isalpha((unsigned char)line[len - 1])))
-		return GUARD_DATA;
-	return memchr(line, '\n', len) ? GUARD_DATA : GUARD_START;
-}
-
-/*
- * Responses that nobody here asked for are kept from libetpan, which has parsers for many
- * extensions and not all of them are sound (ANNOTATION frees what it never set): they lose
- * their first letter, and the catch-all gets them.
- */
-static void guard_hide_unknown(struct buf *line)
-{
-	static const char *const known[] = {
-		"CAPABILITY", "FLAGS", "LIST", "LSUB", "NAMESPACE", "SEARCH"};
-	size_t at = guard_blanks(line->data, line->len);
-
-	if (at >= line->len || !isalpha((unsigned char)line->data[at]))
-		return;
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (strncasecmp(line->data + at, known[i], strlen(known[i])) == 0)
-			return;
-	line->data[at] = '?';
-}
-
 /* The kind of the line is known: what was held of it is looked at. */
-static int guard_replay(struct guard *guard, enum guard_state kind)
+static int guard_replay(struct guard *guard, enum guard_kind kind)
 {
 	struct buf first = guard->held;
 	ssize_t r = 0;
 
 	guard->held = (struct buf)BUF_INIT;
-	guard->state = kind;
-	if (kind == GUARD_DATA)
-		guard_hide_unknown(&first);
+	guard->state = kind == GUARD_KIND_DATA ? GUARD_DATA : GUARD_STATUS;
+	if (kind == GUARD_KIND_DATA)
+		guard_hide_unknown(first.data, first.len);
 	for (size_t at = 0; r >= 0 && at < first.len; at += (size_t)r) {
 		const char *rest = first.data + at;
 		size_t len = first.len - at;
 
-		r = kind == GUARD_DATA ? guard_data(guard, rest, len)
-				       : guard_status(guard, rest, len);
+		r = kind == GUARD_KIND_DATA ? guard_data(guard, rest, len)
+					    : guard_status(guard, rest, len);
 	}
 	buf_finish(&first);
 	return r < 0 ? (int)r : 0;
@@ -352,7 +302,7 @@ static int guard_replay(struct guard *guard, enum guard_state kind)
 /* The first bytes of a line, one at a time until they tell its kind. */
 static ssize_t guard_start(struct guard *guard, const char *data, size_t len)
 {
-	enum guard_state kind = GUARD_START;
+	enum guard_kind kind = GUARD_KIND_OPEN;
 	size_t used = 0;
 
 	if (guard->held.len == 0) {
@@ -363,13 +313,13 @@ static ssize_t guard_start(struct guard *guard, const char *data, size_t len)
 			return guard_fail(
 				guard, "the server sent a line that begins with a blank");
 	}
-	while (kind == GUARD_START && used < len) {
+	while (kind == GUARD_KIND_OPEN && used < len) {
 		buf_append_char(&guard->held, data[used++]);
 		if (guard->held.len > 64)
 			return guard_fail(guard, "the server sent a line of blanks");
-		kind = guard_kind(guard->held.data, guard->held.len);
+		kind = guard_line_kind(guard->held.data, guard->held.len);
 	}
-	if (kind != GUARD_START && guard_replay(guard, kind) < 0)
+	if (kind != GUARD_KIND_OPEN && guard_replay(guard, kind) < 0)
 		return -EPROTO;
 	return (ssize_t)used;
 }

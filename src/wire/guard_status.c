@@ -1,9 +1,12 @@
 #include "guard_p.h"
 #include "guard_status_p.h"
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
 #define CODE_MAX 8192u
+/* No word that a response begins with is as long as this. */
+#define GUARD_WORD_MAX 12
 
 size_t guard_status_word(const char *text, size_t len)
 {
@@ -203,4 +206,40 @@ void guard_status_mend(
 		status_mend_text(line + start, len - start, out, status_out);
 	}
 	buf_append_str(out, "\r\n");
+}
+
+static size_t guard_blanks(const char *line, size_t len)
+{
+	size_t at = 1;
+
+	while (at < len && (line[at] == ' ' || line[at] == '\t'))
+		at++;
+	return at;
+}
+
+enum guard_kind guard_line_kind(const char *line, size_t len)
+{
+	size_t at = guard_blanks(line, len);
+
+	if (line[0] != '*')
+		return GUARD_KIND_STATUS;
+	if (guard_status_word(line + at, len - at))
+		return GUARD_KIND_STATUS;
+	if (len - at >= GUARD_WORD_MAX || (at < len && !isalpha((unsigned char)line[len - 1])))
+		return GUARD_KIND_DATA;
+	return memchr(line, '\n', len) ? GUARD_KIND_DATA : GUARD_KIND_OPEN;
+}
+
+void guard_hide_unknown(char *line, size_t len)
+{
+	static const char *const known[] = {
+		"CAPABILITY", "FLAGS", "LIST", "LSUB", "NAMESPACE", "SEARCH"};
+	size_t at = guard_blanks(line, len);
+
+	if (at >= len || !isalpha((unsigned char)line[at]))
+		return;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strncasecmp(line + at, known[i], strlen(known[i])) == 0)
+			return;
+	line[at] = '?';
 }
