@@ -104,13 +104,15 @@ static bool pull_is_lower(struct pull *pull, uint32_t uidnext)
 	return !liar;
 }
 
-/* After a complete look: whether its UIDNEXT was above what it held. */
+/* After a look, complete or not: whether its UIDNEXT was above what it held. */
 static void pull_judge_uidnext(struct pull *pull)
 {
 	struct account *account = pull->account;
 
+	if (!pull->uidnext || pull->stop == PULL_NEW_EPOCH)
+		return;
 	pthread_mutex_lock(&account->mutex);
-	if (pull->uidnext && pull->uidnext <= pull->last_uid)
+	if (pull->uidnext <= pull->last_uid)
 		id_set_add(&account->liars, pull->folder.id);
 	else
 		id_set_remove(&account->liars, pull->folder.id);
@@ -130,6 +132,7 @@ static bool pull_on_begin(void *ctx, const struct backend_folder_state *state)
 	pull->uidnext = state->uidnext;
 	if (!renumbered && !unsure && !lower)
 		return true;
+	pull->last_uid = 0;
 	if (!pull_begin_epoch(pull, state->epoch))
 		return false;
 	/* Where nothing was stored the scan goes on, from the first message. */
@@ -227,8 +230,9 @@ static void pull_scan(struct pull *pull, struct backend_result *result)
 	};
 	pull->batch = store_batch_create(pull->account->store, pull->folder.id);
 	worker->backend->ops->scan(worker->backend, &pull->scan, &sink, result);
-	if (result->status == BACKEND_OK && pull_commit(pull, 0, true))
-		pull_judge_uidnext(pull);
+	if (result->status == BACKEND_OK)
+		pull_commit(pull, 0, true);
+	pull_judge_uidnext(pull);
 	store_batch_destroy(pull->batch);
 }
 

@@ -14,7 +14,17 @@ struct tree {
 	struct mail_folder *folders; /* owned; those that are shown */
 	size_t count, cap;
 	size_t heard; /* all that the server named */
+	bool first;   /* nothing was listed since the start: say what is left out */
 };
+
+/* What a filter hides is the user's wish; this is ours, so it is said. */
+static void tree_note_hidden(const struct tree *tree, const struct mail_folder *folder)
+{
+	if (tree->first && (folder->flags & MAIL_FOLDER_ALL) && !tree->filter.folders)
+		log_info("%s: %s holds the messages of all other folders once more and is not "
+			 "shown; folders=* shows it",
+			tree->account->conf.name, folder->raw);
+}
 
 static bool tree_on_folder(void *ctx, const struct mail_folder *folder)
 {
@@ -22,8 +32,10 @@ static bool tree_on_folder(void *ctx, const struct mail_folder *folder)
 
 	if (++tree->heard > TREE_FOLDERS_MAX || tree->account->stopping)
 		return false;
-	if (!filter_shows(&tree->filter, folder))
+	if (!filter_shows(&tree->filter, folder)) {
+		tree_note_hidden(tree, folder);
 		return true;
+	}
 	if (tree->count == tree->cap) {
 		tree->cap = tree->cap ? tree->cap * 2 : 64;
 		tree->folders = xreallocarray(tree->folders, tree->cap, sizeof(*tree->folders));
@@ -169,6 +181,7 @@ void tree_run(struct worker *worker, struct look *look)
 	pthread_mutex_lock(&account->mutex);
 	/* There every message of every other folder is in All Mail once more. */
 	tree.filter.all_mail = !(account->caps & BACKEND_CAP_GMAIL);
+	tree.first = !account->first_over;
 	pthread_mutex_unlock(&account->mutex);
 	worker->backend->ops->list(worker->backend, &sink, &result);
 	end = tree_end(worker, look, &tree, &result);

@@ -319,6 +319,26 @@ static void test_filters(void **state)
 	listing_log(fixture, "list\nscan L.a 0\n");
 }
 
+/* There everything is in All Mail once more; elsewhere such a folder is like any other. */
+static void test_all_mail_of_gmail(void **state)
+{
+	struct fixture *fixture = *state;
+	struct store_folder folder;
+
+	fake_folder_add(fixture->fake, "All", NULL, MAIL_FOLDER_ALL, 1);
+	fixture_start_listed(fixture);
+	fixture_folder(fixture, "All");
+	fixture_stop(fixture);
+	fixture->conf.backend_create = wrapped_create;
+	wrapped_caps = BACKEND_CAP_GMAIL;
+	fixture_start(fixture);
+	assert_int_equal(account_wait_first(fixture->account, NULL), 0);
+	wrapped_caps = 0;
+	assert_int_equal(
+		store_folder_by_level(fixture->reader, STORE_ROOT, "All", &folder), -ENOENT);
+	fixture_folder(fixture, "INBOX");
+}
+
 /* An account has an INBOX: an empty list is no reason to forget everything. */
 static void test_empty_tree_not_believed(void **state)
 {
@@ -442,15 +462,19 @@ static void test_lying_uidnext(void **state)
 	struct fixture *fixture = *state;
 	int64_t inbox;
 
-	fixture_fill(fixture, "INBOX", 5);
+	fixture_fill(fixture, "INBOX", 1000);
 	fixture->conf.backend_create = wrapped_create;
 	wrapped_state_hook = lying_uidnext;
+	fake_script(fixture->fake,
+		&(struct fake_fault){
+			.call = FAKE_SCAN, .after = 555, .status = BACKEND_CONNECTION_LOST});
 	inbox = fixture_start_listed(fixture);
 	for (int i = 0; i < 3; i++)
 		refresh(fixture, inbox, 0);
 	wrapped_state_hook = NULL;
 	assert_int_equal(fixture->heard.reset, 0);
-	assert_int_equal(fixture_row(fixture, inbox).messages, 5);
+	assert_int_equal(fixture->heard.added, 1000);
+	assert_int_equal(fixture_row(fixture, inbox).messages, 1000);
 }
 
 /* No room on the disk in a listing: nothing spins, and it is tried again by itself. */
@@ -499,6 +523,7 @@ int main(void)
 		TEST(test_uidnext_goes_down),
 		TEST(test_no_uidvalidity),
 		TEST(test_filters),
+		TEST(test_all_mail_of_gmail),
 		TEST(test_empty_tree_not_believed),
 		TEST(test_folder_vanishes_from_the_queue),
 		TEST(test_polls),

@@ -20,6 +20,9 @@ static void (*wrapped_fetch_hook)(struct backend *inner, const struct backend_fe
 /* Changes what a folder says of itself; NULL: nothing. */
 static void (*wrapped_state_hook)(struct backend_folder_state *state);
 
+/* Further capabilities. */
+static uint32_t wrapped_caps;
+
 static inline struct backend *wrapped_inner(struct backend *backend)
 {
 	return ((struct wrapped *)backend)->inner;
@@ -31,6 +34,7 @@ static void wrapped_open(struct backend *backend, struct backend_server *server_
 	struct backend *inner = wrapped_inner(backend);
 
 	inner->ops->open(inner, server_out, result);
+	server_out->caps |= wrapped_caps;
 }
 
 static void wrapped_list(struct backend *backend, const struct backend_list_sink *sink,
