@@ -73,7 +73,9 @@ int landlock_enter(const char *const *dirs, size_t count, struct error *err)
 	int result = 0;
 
 	if (version < 0 && (errno == ENOSYS || errno == EOPNOTSUPP)) {
-		log_info("this kernel has no Landlock: the sandbox is seccomp alone");
+		/* Once is enough: wire processes (no directories) come and go. */
+		log_write(count ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG,
+			"this kernel has no Landlock: the sandbox is seccomp alone");
 		return 0;
 	}
 	if (version < 0)

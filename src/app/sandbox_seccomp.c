@@ -72,6 +72,44 @@ static const int common_calls[] = {
 	SCMP_SYS(writev),
 };
 
+/*
+ * The same under the names they have where words have 32 bits; elsewhere libseccomp passes over
+ * them.
+ */
+static const int common_calls_32[] = {
+	SCMP_SYS(_llseek),
+	SCMP_SYS(_newselect),
+	SCMP_SYS(clock_getres_time64),
+	SCMP_SYS(clock_gettime64),
+	SCMP_SYS(clock_nanosleep_time64),
+	SCMP_SYS(fcntl64),
+	SCMP_SYS(fstat64),
+	SCMP_SYS(futex_time64),
+	SCMP_SYS(getegid32),
+	SCMP_SYS(geteuid32),
+	SCMP_SYS(getgid32),
+	SCMP_SYS(getuid32),
+	SCMP_SYS(ppoll_time64),
+	SCMP_SYS(pselect6_time64),
+	SCMP_SYS(recv),
+	SCMP_SYS(send),
+	SCMP_SYS(sigreturn),
+	SCMP_SYS(ugetrlimit),
+};
+
+static const int mail_calls_32[] = {
+	SCMP_SYS(fadvise64_64),
+	SCMP_SYS(fchown32),
+	SCMP_SYS(fstatat64),
+	SCMP_SYS(fstatfs64),
+	SCMP_SYS(ftruncate64),
+	SCMP_SYS(lstat64),
+	SCMP_SYS(stat64),
+	SCMP_SYS(statfs64),
+	SCMP_SYS(sync_file_range2),
+	SCMP_SYS(utimensat_time64),
+};
+
 /* Files (Landlock says which), threads, /dev/fuse, and who asks at the control socket. */
 static const int mail_calls[] = {
 	SCMP_SYS(accept4),
@@ -222,6 +260,7 @@ static void allow_narrowly(scmp_filter_ctx filter, int *failed)
 	const scmp_datum_t self = (scmp_datum_t)getpid();
 
 	allow_if(filter, SCMP_SYS(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0), failed);
+	allow_if(filter, SCMP_SYS(mmap2), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0), failed);
 	allow_if(filter, SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0), failed);
 	allow_if(filter, SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, self), failed);
 	allow_if(filter, SCMP_SYS(kill), SCMP_A0(SCMP_CMP_EQ, self), failed);
@@ -235,6 +274,7 @@ static void allow_narrowly(scmp_filter_ctx filter, int *failed)
 static void allow_mail(scmp_filter_ctx filter, int *failed)
 {
 	rules(filter, SCMP_ACT_ALLOW, mail_calls, COUNT(mail_calls), failed);
+	rules(filter, SCMP_ACT_ALLOW, mail_calls_32, COUNT(mail_calls_32), failed);
 	allow_if(filter, SCMP_SYS(ioctl),
 		SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, FUSE_DEV_IOC_CLONE), failed);
 	/* A filter cannot look into clone3's struct: without it glibc takes clone. */
@@ -288,6 +328,7 @@ int seccomp_enter(enum seccomp_role role, struct error *err)
 	if (seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1) < 0)
 		log_debug("refused system calls will not be logged by the kernel");
 	rules(filter, SCMP_ACT_ALLOW, common_calls, COUNT(common_calls), &failed);
+	rules(filter, SCMP_ACT_ALLOW, common_calls_32, COUNT(common_calls_32), &failed);
 	if (SANDBOX_SANITIZED)
 		rules(filter, SCMP_ACT_ALLOW, sanitizer_calls, COUNT(sanitizer_calls), &failed);
 	else

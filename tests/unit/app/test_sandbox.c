@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sandbox_p.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -201,6 +202,27 @@ static void test_hostile_calls(void **state)
 	assert_int_equal(WTERMSIG(status), SIGSYS);
 }
 
+/* As on a kernel without Landlock. */
+static void old_kernel_child(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+	CHECK(filter);
+	CHECK(seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS),
+		      SCMP_SYS(landlock_create_ruleset), 0) == 0);
+	CHECK(seccomp_load(filter) == 0);
+	seccomp_release(filter);
+	enter_mail();
+	/* seccomp is still there. */
+	CHECK(refused(socket(AF_INET, SOCK_STREAM, 0)));
+	CHECK(open(directory, O_RDONLY | O_DIRECTORY) >= 0);
+}
+
+static void test_old_kernel(void **state)
+{
+	assert_int_equal(run(old_kernel_child), 0);
+}
+
 static void missing_child(void)
 {
 	const char *dirs[] = {"/nonexistent/mountmail"};
@@ -231,6 +253,7 @@ int main(void)
 		cmocka_unit_test(test_mail_process),
 		cmocka_unit_test(test_wire_process),
 		cmocka_unit_test(test_hostile_calls),
+		cmocka_unit_test(test_old_kernel),
 		cmocka_unit_test(test_missing_directory),
 	};
 
