@@ -149,7 +149,11 @@ static bool imap_read_greeting(
 	line = mailimap_read_line(imap->session);
 	if (!line) {
 		imap_result_fail(imap, result, IMAP_LOST, BACKEND_CONNECTION_LOST,
-			"waiting for its greeting");
+			imap->conf->tls == WIRE_TLS_IMPLICIT
+				? "waiting for its greeting"
+				: "waiting for its greeting (a port where TLS comes first "
+				  "needs "
+				  "tls=implicit)");
 		return false;
 	}
 	*preauth_out = strncasecmp(line, "* PREAUTH", 9) == 0;

@@ -40,8 +40,8 @@ bool stream_load_trust(struct stream *stream, struct backend_result *result);
  * TLS handshake, verifying chain and host name (or address). Also in place after STARTTLS:
  * refused when plaintext that came after the server's OK was already read.
  * False with result: REFUSED for a certificate that fails (which check, for which name, what
- * cafile= is for), for plaintext injection and for a server without TLS 1.2, CONNECTION_LOST
- * for the rest.
+ * cafile= is for), for plaintext injection, for a server without TLS or without TLS 1.2;
+ * CONNECTION_LOST for the rest.
  */
 bool stream_start_tls(struct stream *stream, struct backend_result *result);
 

@@ -68,6 +68,16 @@ void stream_tls_end(struct stream *stream)
 	(void)SSL_shutdown(stream->ssl);
 }
 
+static void tls_tell_plain_text(
+	const struct stream *stream, const char *how, struct backend_result *result)
+{
+	backend_result_set(result, BACKEND_REFUSED,
+		"What answers at %s port %u does not speak TLS (%s). The password was not "
+		"sent. If it "
+		"is an IMAP server that wants STARTTLS, use tls=starttls",
+		stream->conf->host, (unsigned)stream->conf->port, how);
+}
+
 /* The server has no business to say anything before TLS. */
 static bool tls_is_clean(struct stream *stream, struct backend_result *result)
 {
@@ -76,10 +86,13 @@ static bool tls_is_clean(struct stream *stream, struct backend_result *result)
 	if ((!stream->guard || !guard_holds(stream->guard)) &&
 		recv(stream->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
 		return true;
-	backend_result_set(result, BACKEND_REFUSED,
-		"%s sent more in clear text after it agreed to TLS: somebody may be injecting "
-		"answers. The password was not sent",
-		stream->conf->host);
+	if (stream->conf->tls == WIRE_TLS_IMPLICIT)
+		tls_tell_plain_text(stream, "it speaks first", result);
+	else
+		backend_result_set(result, BACKEND_REFUSED,
+			"%s sent more in clear text after it agreed to TLS: somebody may be "
+			"injecting answers. The password was not sent",
+			stream->conf->host);
 	return false;
 }
 
@@ -158,11 +171,7 @@ static void tls_tell(const struct stream *stream, struct backend_result *result)
 			"can change that",
 			conf->host);
 	else if (tls_is_plain_text(reason))
-		backend_result_set(result, BACKEND_CONNECTION_LOST,
-			"What answers at %s port %u does not speak TLS (%s). If it is an IMAP "
-			"server "
-			"that wants STARTTLS, use tls=starttls",
-			conf->host, (unsigned)conf->port, ERR_reason_error_string(reason));
+		tls_tell_plain_text(stream, ERR_reason_error_string(reason), result);
 	else
 		backend_result_set(result, BACKEND_CONNECTION_LOST,
 			"TLS could not be established with %s: %s", conf->host,

@@ -433,7 +433,7 @@ static void test_plain_server(void **state)
 	test_init(&test);
 	test.server.before = "* BAD this is no TLS at all, and it goes on\r\n";
 	test_connect(&test);
-	expect_no_tls(&test, BACKEND_CONNECTION_LOST, "tls=starttls");
+	expect_no_tls(&test, BACKEND_REFUSED, "tls=starttls");
 	test_end(&test);
 }
 
@@ -486,17 +486,24 @@ static void test_injected_clear_text(void **state)
 	expect_injection("1 OK begin\r\n* ", "1 OK begin\r\n");
 }
 
-/* What has come and was not read at all. */
-static void test_injected_clear_text_in_the_socket(void **state)
+/* What has come and was not read at all: before TLS it is an attack or the wrong port. */
+static void expect_clear_text_in_the_socket(enum wire_tls tls, const char *part)
 {
 	struct test test;
 
 	test_init(&test);
+	test.conf.tls = tls;
 	test.server.says = "* OK hi\r\n";
 	test_connect(&test);
 	usleep(200000);
-	expect_no_tls(&test, BACKEND_REFUSED, "injecting");
+	expect_no_tls(&test, BACKEND_REFUSED, part);
 	test_end(&test);
+}
+
+static void test_clear_text_in_the_socket(void **state)
+{
+	expect_clear_text_in_the_socket(WIRE_TLS_STARTTLS, "injecting");
+	expect_clear_text_in_the_socket(WIRE_TLS_IMPLICIT, "tls=starttls");
 }
 
 static void plain(struct test *test, const char *says, uint32_t timeout_ms)
@@ -716,7 +723,7 @@ int main(void)
 		cmocka_unit_test(test_plain_server),
 		cmocka_unit_test(test_starttls_in_place),
 		cmocka_unit_test(test_injected_clear_text),
-		cmocka_unit_test(test_injected_clear_text_in_the_socket),
+		cmocka_unit_test(test_clear_text_in_the_socket),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_silence_in_the_handshake),
 		cmocka_unit_test(test_drip),
