@@ -9,11 +9,11 @@
 #include "charset_p.h"
 #include "header_p.h"
 #include <cmocka.h>
-#include <mountmail/base/clock.h>
 #include <mountmail/base/str.h>
 #include <mountmail/base/xalloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct example {
 	const char *raw;
@@ -403,14 +403,23 @@ static void test_there_is_nothing(void **state)
 	}
 }
 
+/* Of the processor's time: what else the machine does makes no difference. */
+static int64_t cpu_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 static int64_t parse_ms(const char *text, size_t len)
 {
-	int64_t start = clock_now_ms();
+	int64_t start = cpu_ms();
 	struct mail_fields fields;
 
 	parse(text, len, &fields);
 	mail_fields_finish(&fields);
-	return clock_now_ms() - start;
+	return cpu_ms() - start;
 }
 
 /* 1 MiB of piece behind head. What is linear takes 16 times as long as 64 KiB, not 256 times.
