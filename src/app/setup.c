@@ -123,6 +123,20 @@ static int check_cafile(const char *cafile, struct error *err)
 	return 0;
 }
 
+/* What people, df and the directories call it. One folder by itself has a cache by itself: what
+ * it leaves out is not to be dropped from that of the whole account. */
+static char *account_name(const struct setup *setup, const char *source, enum wire_tls tls)
+{
+	char *label _cleanup_free_ = NULL;
+
+	if (!url_is_one(source))
+		return xstrdup(source);
+	label = url_label(&setup->url, tls);
+	if (!setup->url.folder)
+		return steal_pointer(&label);
+	return xasprintf("%s/%s", label, setup->url.folder);
+}
+
 static int configure(struct setup *setup, const struct args *args, struct error *err)
 {
 	const char *source = args->operands[0];
@@ -141,7 +155,7 @@ static int configure(struct setup *setup, const struct args *args, struct error 
 		return result;
 	setup->debug = args->debug || setup->options.debug;
 	setup->foreground = args->foreground || setup->debug;
-	setup->account = url_is_one(source) ? url_label(&setup->url, tls) : xstrdup(source);
+	setup->account = account_name(setup, source, tls);
 	setup->identity = url_identity(&setup->url, tls);
 	setup->wire = (struct wire_conf){
 		.protocol = WIRE_IMAP,

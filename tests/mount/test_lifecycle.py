@@ -4,6 +4,7 @@ import signal
 import subprocess
 import time
 
+import pytest
 from lib.mount import WAIT, alive, mounted, until
 
 
@@ -112,13 +113,51 @@ def test_mount_helper_arguments(mounts, dovecot, user, sample_mail):
     assert mount.run('umount', mount.point).returncode == 0
 
 
-def test_started_offline_from_the_cache(mounts, dovecot, user, sample_mail):
-    mount = fresh(mounts, dovecot, user, sample_mail)
+def test_mount_helper(mounts, dovecot, user, sample_mail, tmp_path):
+    """mount -t fuse.mountmail, as an fstab line makes it."""
+    dovecot.put(user, 'INBOX', [sample_mail / 'INBOX' / '01-plain.eml'])
+    mount = mounts(user)
+    (tmp_path / 'mountmail').symlink_to(mount.binary)
+    options = 'noauto,user,_netdev,x-systemd.automount,' + mount.options
+    subprocess.run(['/sbin/mount.fuse3', mount.url, str(mount.point), '-t', 'fuse.mountmail', '-o', options],
+                   check=True, env={**mount.environment(), 'PATH': f'{tmp_path}:{os.environ["PATH"]}'})
+    mount.wait_listed()
+    processes = pids(mount)
+    subprocess.run(['umount', str(mount.point)], check=True)
+    gone(mount, processes)
+
+
+def test_started_offline_with_what_is_cached(mounts, dovecot, user, sample_mail, relay):
+    dovecot.put(user, 'INBOX', sorted((sample_mail / 'INBOX').glob('*.eml'))[:2])
+    mount = mounts(user, url=f'imap://{user}@localhost:{relay.port}', options='tls=none')
+    mount.start().wait_listed()
     body = mount.files()[1].read_bytes()
     assert mount.stop() == 0
-    mount.url = f'imaps://{user}@localhost:1'
-    # The account is the same to the cache only when its address is: so the port is redirected by name.
+    relay.close()
     result = mount.run('-o', mount.options, mount.url, mount.point)
-    assert result.returncode != 0
+    assert result.returncode == 0, result.stderr
+    status = mount.status()
+    assert status['state'] in ('offline', 'connecting') and status['error']
+    assert mount.files()[1].read_bytes() == body
+    start = time.monotonic()
+    with pytest.raises(OSError):
+        mount.files()[2].read_bytes()
+    assert time.monotonic() - start < 10
+    assert mount.run('umount', mount.point).returncode == 0
+
+
+def test_started_offline_with_nothing_cached(mounts, dovecot, user, relay):
+    relay.close()
+    mount = mounts(user, url=f'imap://{user}@localhost:{relay.port}', options='tls=none')
+    result = mount.run('-o', mount.options, mount.url, mount.point)
+    assert result.returncode == 3, result.stderr
     assert not mounted(mount.point)
-    assert body
+
+
+def test_another_accounts_cache(mounts, dovecot, user, sample_mail):
+    mount = fresh(mounts, dovecot, user, sample_mail)
+    assert mount.stop() == 0
+    mount.url = f'imaps://somebody-else@localhost:{dovecot.imaps_port}'
+    result = mount.run('-o', mount.options, mount.url, mount.point)
+    assert result.returncode == 1 and 'cache' in result.stderr
+    assert not mounted(mount.point)

@@ -89,6 +89,11 @@ class Relay:
             self.sockets.clear()
 
     def close(self):
+        """Nothing listens any more. May be called again."""
+        if self.closing:
+            return
         self.closing = True
+        # Without it the thread that waits in accept would take one more.
+        self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         self.cut()

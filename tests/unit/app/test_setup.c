@@ -117,6 +117,9 @@ static void test_folder_of_url(void **state)
 {
 	assert_int_equal(load("m imaps://a@h/A*/B %/mail -o passfile=%/other"), 0);
 	assert_string_equal(setup.folders, "A\\*/B");
+	assert_string_equal(setup.account, "a@h/A*/B");
+	assert_non_null(strstr(setup.cache, "/mountmail/a@h%2FA%2A%2FB"));
+	assert_string_equal(setup.identity, "imaps://a@h:993");
 }
 
 static void refused(const char *line, enum exit_status status, const char *word)
