@@ -302,6 +302,26 @@ static inline void fixture_expect_log(struct fixture *fixture, const char *expec
 	free(log);
 }
 
+/* What was asked for from the first listing of the tree on. */
+static inline void fixture_expect_listing(struct fixture *fixture, const char *expected)
+{
+	char *log = fake_log(fixture->fake);
+	const char *scans = strstr(log, "list\n");
+
+	assert_non_null(scans);
+	assert_string_equal(scans, expected);
+	free(log);
+}
+
+static inline void fixture_refresh(struct fixture *fixture, int64_t folder, int expected)
+{
+	struct answer answer;
+
+	answer_init(&answer);
+	account_refresh(fixture->account, folder, answer_done, &answer);
+	assert_int_equal(answer_get(&answer), expected);
+}
+
 static inline void fixture_fill(struct fixture *fixture, const char *raw, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)

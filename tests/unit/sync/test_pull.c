@@ -7,16 +7,6 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-static void listing_log(struct fixture *fixture, const char *expected)
-{
-	char *log = fake_log(fixture->fake);
-	const char *scans = strstr(log, "list\n");
-
-	assert_non_null(scans);
-	assert_string_equal(scans, expected);
-	free(log);
-}
-
 static void test_inbox_first(void **state)
 {
 	struct fixture *fixture = *state;
@@ -28,7 +18,7 @@ static void test_inbox_first(void **state)
 	fake_folder_add(fixture->fake, "Z", NULL, 0, 1);
 	fixture_start(fixture);
 	UNTIL(fixture_is_listed(fixture, "Z"));
-	listing_log(fixture, "list\nscan INBOX 0\nscan A 0\nscan Z 0\n");
+	fixture_expect_listing(fixture, "list\nscan INBOX 0\nscan A 0\nscan Z 0\n");
 	assert_int_equal(fixture->heard.tree, 1);
 }
 
@@ -52,7 +42,7 @@ static void test_opened_jumps_the_queue(void **state)
 	assert_int_equal(answer_get(&answer), 0);
 	assert_true(fixture_is_listed(fixture, "C"));
 	UNTIL(fixture_is_listed(fixture, "B"));
-	listing_log(fixture, "list\nscan INBOX 0\nscan C 0\nscan A 0\nscan B 0\n");
+	fixture_expect_listing(fixture, "list\nscan INBOX 0\nscan C 0\nscan A 0\nscan B 0\n");
 	/* Now it is there. */
 	answer_init(&answer);
 	account_list_folder(
@@ -84,8 +74,8 @@ static void test_yields(void **state)
 	UNTIL(fixture_is_listed(fixture, "INBOX"));
 	assert_int_equal(fixture_row(fixture, inbox).messages, 1000);
 	UNTIL(fixture_counts(fixture).calls[FAKE_SCAN] == 3);
-	listing_log(fixture, "list\nscan INBOX 0\nfetch INBOX 42\nscan INBOX 200\n"
-			     "scan INBOX 1000 survey\n");
+	fixture_expect_listing(fixture, "list\nscan INBOX 0\nfetch INBOX 42\nscan INBOX 200\n"
+					"scan INBOX 1000 survey\n");
 	assert_int_equal(fixture_counts(fixture).created, 1);
 }
 
@@ -129,8 +119,8 @@ static void test_resumes_after_a_loss(void **state)
 			.call = FAKE_SCAN, .after = 555, .status = BACKEND_CONNECTION_LOST});
 	inbox = fixture_start_listed(fixture);
 	UNTIL(fixture_counts(fixture).calls[FAKE_SCAN] == 3);
-	listing_log(fixture, "list\nscan INBOX 0\nopen\nscan INBOX 500\n"
-			     "scan INBOX 1000 survey\n");
+	fixture_expect_listing(fixture, "list\nscan INBOX 0\nopen\nscan INBOX 500\n"
+					"scan INBOX 1000 survey\n");
 	assert_int_equal(fixture_row(fixture, inbox).messages, 1000);
 	assert_int_equal(fixture->heard.added, 1000);
 }
@@ -150,17 +140,8 @@ static void test_resumes_after_a_restart(void **state)
 	fake_message_remove(fixture->fake, "INBOX", 17);
 	fake_log_clear(fixture->fake);
 	inbox = fixture_start_listed(fixture);
-	listing_log(fixture, "list\nscan INBOX 500 survey\n");
+	fixture_expect_listing(fixture, "list\nscan INBOX 500 survey\n");
 	assert_int_equal(fixture_row(fixture, inbox).messages, 999);
-}
-
-static void refresh(struct fixture *fixture, int64_t folder, int expected)
-{
-	struct answer answer;
-
-	answer_init(&answer);
-	account_refresh(fixture->account, folder, answer_done, &answer);
-	assert_int_equal(answer_get(&answer), expected);
 }
 
 static void test_refresh_folder(void **state)
@@ -174,7 +155,7 @@ static void test_refresh_folder(void **state)
 	fixture_fill(fixture, "INBOX", 2);
 	fake_message_remove(fixture->fake, "INBOX", 2);
 	fake_message_set_flags(fixture->fake, "INBOX", 3, MAIL_FLAG_SEEN);
-	refresh(fixture, inbox, 0);
+	fixture_refresh(fixture, inbox, 0);
 	assert_int_equal(fixture_row(fixture, inbox).messages, 5);
 	assert_int_equal(fixture->heard.added, 6);
 	assert_int_equal(fixture->heard.gone, 1);
@@ -182,7 +163,7 @@ static void test_refresh_folder(void **state)
 		store_message_get(fixture->reader, inbox, 3, STORE_COLUMNS_NAME, &message), 0);
 	assert_int_equal(message.mail.flags, MAIL_FLAG_SEEN);
 	store_message_finish(&message);
-	refresh(fixture, 4711, -ENOENT);
+	fixture_refresh(fixture, 4711, -ENOENT);
 }
 
 /* A look that had begun before cannot answer for what came since. */
@@ -222,73 +203,12 @@ static void test_refresh_everything(void **state)
 	fake_folder_add(fixture->fake, "New", NULL, 0, 1);
 	fixture_fill(fixture, "New", 3);
 	fixture_fill(fixture, "INBOX", 2);
-	refresh(fixture, STORE_ROOT, 0);
+	fixture_refresh(fixture, STORE_ROOT, 0);
 	assert_true(fixture_is_listed(fixture, "New"));
 	assert_int_equal(fixture_row(fixture, fixture_folder(fixture, "New")).messages, 3);
 	assert_int_equal(fixture_row(fixture, fixture_folder(fixture, "INBOX")).messages, 2);
 	assert_false(fixture_is_listed(fixture, "Old"));
-	refresh(fixture, fixture_folder(fixture, "Dir"), 0);
-}
-
-static void test_epoch_change(void **state)
-{
-	struct fixture *fixture = *state;
-	uint32_t tag;
-	int64_t inbox;
-
-	fixture_fill(fixture, "INBOX", 5);
-	inbox = fixture_start_listed(fixture);
-	tag = fixture_row(fixture, inbox).message_tag;
-	assert_int_equal(fixture->heard.reset, 0);
-	fake_folder_set_epoch(fixture->fake, "INBOX", 9);
-	fixture_fill(fixture, "INBOX", 2);
-	refresh(fixture, inbox, 0);
-	assert_int_equal(fixture_row(fixture, inbox).epoch, 9);
-	assert_int_equal(fixture_row(fixture, inbox).messages, 2);
-	assert_int_not_equal(fixture_row(fixture, inbox).message_tag, tag);
-	assert_int_equal(fixture->heard.reset, 1);
-}
-
-/* Deleted and made anew under the same UIDVALIDITY. */
-static void test_uidnext_goes_down(void **state)
-{
-	struct fixture *fixture = *state;
-	struct store_message message;
-	int64_t inbox;
-
-	fixture_fill(fixture, "INBOX", 5);
-	inbox = fixture_start_listed(fixture);
-	fake_folder_set_epoch(fixture->fake, "INBOX", 7);
-	fake_message_add(fixture->fake, "INBOX", "quite another", "x");
-	refresh(fixture, inbox, 0);
-	assert_int_equal(fixture_row(fixture, inbox).messages, 1);
-	assert_int_equal(fixture->heard.reset, 1);
-	assert_int_equal(
-		store_message_get(fixture->reader, inbox, 1, STORE_COLUMNS_NAME, &message), 0);
-	assert_string_equal(message.mail.fields.subject, "quite another");
-	store_message_finish(&message);
-}
-
-/* No UIDVALIDITY: believed for as long as the program runs, and listed anew when it starts. */
-static void test_no_uidvalidity(void **state)
-{
-	struct fixture *fixture = *state;
-	int64_t inbox;
-
-	fake_folder_set_epoch(fixture->fake, "INBOX", 0);
-	fixture_fill(fixture, "INBOX", 5);
-	inbox = fixture_start_listed(fixture);
-	refresh(fixture, inbox, 0);
-	assert_int_equal(fixture->heard.reset, 0);
-	fixture_stop(fixture);
-	fake_log_clear(fixture->fake);
-	fixture_start(fixture);
-	UNTIL(fixture->heard.reset == 1);
-	UNTIL(fixture_is_listed(fixture, "INBOX"));
-	refresh(fixture, inbox, 0);
-	assert_int_equal(fixture->heard.reset, 1);
-	assert_int_equal(fixture_row(fixture, inbox).messages, 5);
-	listing_log(fixture, "list\nscan INBOX 5 survey\nscan INBOX 0\nscan INBOX 5 survey\n");
+	fixture_refresh(fixture, fixture_folder(fixture, "Dir"), 0);
 }
 
 static void test_filters(void **state)
@@ -316,7 +236,7 @@ static void test_filters(void **state)
 		store_folder_by_level(fixture->reader, parent, "Noise", &folder), -ENOENT);
 	assert_int_equal(
 		store_folder_by_level(fixture->reader, STORE_ROOT, "INBOX", &folder), -ENOENT);
-	listing_log(fixture, "list\nscan L.a 0\n");
+	fixture_expect_listing(fixture, "list\nscan L.a 0\n");
 }
 
 /* There everything is in All Mail once more; elsewhere such a folder is like any other. */
@@ -348,7 +268,7 @@ static void test_empty_tree_not_believed(void **state)
 	fixture_fill(fixture, "INBOX", 5);
 	inbox = fixture_start_listed(fixture);
 	fake_folder_remove(fixture->fake, "INBOX");
-	refresh(fixture, STORE_ROOT, -EIO);
+	fixture_refresh(fixture, STORE_ROOT, -EIO);
 	assert_int_equal(fixture_row(fixture, inbox).messages, 5);
 }
 
@@ -398,7 +318,7 @@ static void test_throttled_folder(void **state)
 					   .times = FAKE_ALWAYS});
 	fixture_start(fixture);
 	UNTIL(fixture_is_listed(fixture, "Well"));
-	refresh(fixture, fixture_folder(fixture, "Sick"), -EIO);
+	fixture_refresh(fixture, fixture_folder(fixture, "Sick"), -EIO);
 	fake_script_clear(fixture->fake);
 	answer_init(&answer);
 	account_list_folder(
@@ -448,33 +368,7 @@ static void test_closed_folder(void **state)
 		fixture->account, fixture_folder(fixture, "Closed"), answer_done, &answer);
 	assert_int_equal(answer_get(&answer), -ENOENT);
 	/* In a look at everything it is no failure. */
-	refresh(fixture, STORE_ROOT, 0);
-}
-
-static void lying_uidnext(struct backend_folder_state *state)
-{
-	state->uidnext = 2;
-}
-
-/* A UIDNEXT that is never above the last UID is no sign of another folder, not each time. */
-static void test_lying_uidnext(void **state)
-{
-	struct fixture *fixture = *state;
-	int64_t inbox;
-
-	fixture_fill(fixture, "INBOX", 1000);
-	fixture->conf.backend_create = wrapped_create;
-	wrapped_state_hook = lying_uidnext;
-	fake_script(fixture->fake,
-		&(struct fake_fault){
-			.call = FAKE_SCAN, .after = 555, .status = BACKEND_CONNECTION_LOST});
-	inbox = fixture_start_listed(fixture);
-	for (int i = 0; i < 3; i++)
-		refresh(fixture, inbox, 0);
-	wrapped_state_hook = NULL;
-	assert_int_equal(fixture->heard.reset, 0);
-	assert_int_equal(fixture->heard.added, 1000);
-	assert_int_equal(fixture_row(fixture, inbox).messages, 1000);
+	fixture_refresh(fixture, STORE_ROOT, 0);
 }
 
 /* No room on the disk in a listing: nothing spins, and it is tried again by itself. */
@@ -519,9 +413,6 @@ int main(void)
 		TEST(test_refresh_folder),
 		TEST(test_refresh_asked_during_a_look),
 		TEST(test_refresh_everything),
-		TEST(test_epoch_change),
-		TEST(test_uidnext_goes_down),
-		TEST(test_no_uidvalidity),
 		TEST(test_filters),
 		TEST(test_all_mail_of_gmail),
 		TEST(test_empty_tree_not_believed),
@@ -530,7 +421,6 @@ int main(void)
 		TEST(test_throttled_folder),
 		TEST(test_deadly_folder),
 		TEST(test_closed_folder),
-		TEST(test_lying_uidnext),
 		TEST(test_store_full),
 	};
 
