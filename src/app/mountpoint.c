@@ -130,38 +130,39 @@ int mountpoint_check(const char *path, struct error *err)
 	return check_directory(path, err);
 }
 
-static int run_fusermount(const char *path, struct error *err)
+static int run_fusermount(const char *path, bool lazy, struct error *err)
 {
-	static const char name[] = "fusermount3", unmount[] = "-u", lazy[] = "-z";
-	char *const argv[] = {(char *)(uintptr_t)name, (char *)(uintptr_t)unmount,
-		(char *)(uintptr_t)lazy, (char *)(uintptr_t) "--", (char *)(uintptr_t)path,
-		NULL};
+	char name[] = "fusermount3", unmount[] = "-u", lazily[] = "-uz", end[] = "--";
+	char *copy _cleanup_free_ = xstrdup(path);
+	char *const argv[] = {name, lazy ? lazily : unmount, end, copy, NULL};
 	int status, result;
 	pid_t pid;
 
 	result = posix_spawnp(&pid, name, NULL, NULL, argv, environ);
 	if (result != 0)
 		return error_set(err, result,
-			"fusermount3 cannot be started: %s; is the "
-			"package fuse3 installed?",
+			"fusermount3 cannot be started: %s; is the package fuse3 installed?",
 			strerror(result));
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return error_set(
 				err, errno, "fusermount3 is lost: %s", strerror(errno));
+	/* It said why on our standard error. Being in use is the only reason we can do
+	 * something about. */
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return error_set(err, EPERM, "fusermount3 could not unmount %s", path);
+		return error_set(
+			err, lazy ? EPERM : EBUSY, "fusermount3 could not unmount %s", path);
 	return 0;
 }
 
-int mountpoint_clear(const char *path, struct error *err)
+int mountpoint_take_away(const char *path, bool lazy, struct error *err)
 {
-	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+	if (umount2(path, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0)
 		return 0;
 	if (errno != EPERM)
 		return error_set(
 			err, errno, "%s cannot be unmounted: %s", path, strerror(errno));
-	return run_fusermount(path, err);
+	return run_fusermount(path, lazy, err);
 }
 
 /* Whether the link at name (below a process's directory) leads to path or below it. */

@@ -27,8 +27,11 @@ enum mountpoint_state mountpoint_state(const char *path);
  */
 int mountpoint_check(const char *path, struct error *err);
 
-/* Takes a mount away that nobody serves any more. 0 or -errno with a text. */
-int mountpoint_clear(const char *path, struct error *err);
+/*
+ * Takes a mount away without asking who serves it; lazy: also while it is in use. 0; -EBUSY; -errno;
+ * with a text.
+ */
+int mountpoint_take_away(const char *path, bool lazy, struct error *err);
 
 /* Appends who uses what is below path, as far as one may see: "less (pid 12), bash (pid 34)". */
 void mountpoint_users(const char *path, struct buf *out);

@@ -41,6 +41,20 @@ def test_umount_busy(mounts, dovecot, user, sample_mail):
     assert mount.stop() == 0
 
 
+def test_umount_without_the_socket(mounts, dovecot, user, sample_mail):
+    """Somebody cleaned up too much: the mount can still be ended."""
+    mount = fresh(mounts, dovecot, user, sample_mail)
+    processes = pids(mount)
+    for socket in (mount.home / 'state').glob('*.sock'):
+        socket.unlink()
+    with open(mount.files()[1], 'rb'):
+        result = mount.run('umount', mount.point)
+        assert result.returncode == 1 and 'busy' in result.stderr
+    assert mount.run('umount', mount.point).returncode == 0
+    mount.process.wait(20)
+    gone(mount, processes)
+
+
 def test_fusermount(mounts, dovecot, user, sample_mail):
     mount = fresh(mounts, dovecot, user, sample_mail)
     processes = pids(mount)

@@ -74,9 +74,17 @@ static enum exit_status explain_busy(const char *path, struct error *err)
 	return STATUS_FAILED;
 }
 
-static enum exit_status take_away(const char *path, struct error *err)
+/*
+ * Without the help of its processes, which are gone or cannot be spoken to; those that are
+ * there end when their mount does.
+ */
+static enum exit_status take_away(const char *path, bool force, struct error *err)
 {
-	return mountpoint_clear(path, err) < 0 ? STATUS_FAILED : STATUS_OK;
+	int result = mountpoint_take_away(path, force, err);
+
+	if (result == -EBUSY && !force)
+		return explain_busy(path, err);
+	return result < 0 ? STATUS_FAILED : STATUS_OK;
 }
 
 static enum exit_status end_mount(const char *path, bool force, struct error *err)
@@ -90,8 +98,11 @@ static enum exit_status end_mount(const char *path, bool force, struct error *er
 	if (result == -EBUSY)
 		return explain_busy(path, err);
 	/* It went while it was asked: that is what was wanted. */
-	if (result < 0 && mountpoint_state(path) == MOUNTPOINT_ALIVE)
-		return force ? take_away(path, err) : STATUS_FAILED;
+	if (result < 0 && mountpoint_state(path) == MOUNTPOINT_ALIVE) {
+		if (!force && result != -ENOENT && result != -ECONNREFUSED)
+			return STATUS_FAILED;
+		return take_away(path, force, err);
+	}
 	return await_end(path, supervisor, err);
 }
 
@@ -109,7 +120,7 @@ enum exit_status command_umount(const struct args *args, struct error *err)
 	case MOUNTPOINT_OTHER:
 		return command_not_ours(args->operands[0], err);
 	case MOUNTPOINT_DEAD:
-		return take_away(path, err);
+		return take_away(path, true, err);
 	case MOUNTPOINT_ALIVE:
 		break;
 	}
