@@ -18,7 +18,8 @@
 /* What was heard from the server within this time need not be asked for. */
 #define FETCH_FRESH_MS 1000
 
-/* The second is for a message whose size or date the server cannot put so that it is understood. */
+/* The second is for a message whose size or date the server cannot put so that it is
+ * understood. */
 static const char *const fetch_items[] = {
 	"(UID INTERNALDATE RFC822.SIZE BODY.PEEK[])", "(UID BODY.PEEK[])"};
 
@@ -33,7 +34,7 @@ static const struct guard_limits fetch_limits = {
 /* One wanted message. */
 struct fetch_item {
 	const struct backend_want *want;
-	bool ended;  /* done or failed was said */
+	bool ended;   /* done or failed was said */
 	bool differs; /* something else came under its number */
 };
 
@@ -147,28 +148,37 @@ static const char *fetch_find_id(const char *head, size_t len, size_t *len_out)
 	return NULL;
 }
 
-/* Whether the body's Message-ID is not the one that is known. */
-static bool fetch_id_differs(const struct fetch *fetch, const struct backend_want *want)
+enum fetch_id { FETCH_ID_UNKNOWN, FETCH_ID_SAME, FETCH_ID_OTHER };
+
+/* The body's Message-ID against the one that is known. */
+static enum fetch_id fetch_check_id(const struct fetch *fetch, const struct backend_want *want)
 {
 	size_t len = fetch->held.len < FETCH_HEAD_MAX ? fetch->held.len : FETCH_HEAD_MAX;
+	enum fetch_id answer = FETCH_ID_UNKNOWN;
 	struct mail_fields fields = {0};
-	bool whole, differs;
 	size_t id_len;
 	const char *id;
+	bool whole;
 
 	if (!want->message_id || !want->message_id[0])
-		return false;
+		return FETCH_ID_UNKNOWN;
 	len = fetch_head_length(fetch->held.data, len, &whole);
 	id = fetch_find_id(fetch->held.data, len, &id_len);
 	if (!id)
-		return whole;
+		return whole ? FETCH_ID_OTHER : FETCH_ID_UNKNOWN;
 	header_parse(id, id_len, &fields);
-	differs = fields.message_id && strcmp(fields.message_id, want->message_id) != 0;
+	if (fields.message_id)
+		answer = strcmp(fields.message_id, want->message_id) == 0 ? FETCH_ID_SAME
+									  : FETCH_ID_OTHER;
 	mail_fields_finish(&fields);
-	return differs;
+	return answer;
 }
 
-/* Servers invent something for a message that was removed: NIL, "", a few lines of their own. */
+/*
+ * Servers invent something for a message that was removed: NIL, "", a few lines of their own.
+ * The date counts only where no Message-ID decides: Dovecot tells another one for mail from
+ * before 1970 once it has it in its index.
+ */
 static bool fetch_differs(
 	const struct fetch *fetch, const struct backend_want *want, const struct imap_att *att)
 {
@@ -176,9 +186,15 @@ static bool fetch_differs(
 		return true;
 	if (fetch->size == 0)
 		return !att->has_size || att->size != 0;
-	if (att->has_date && want->date && att->date != want->date)
+	switch (fetch_check_id(fetch, want)) {
+	case FETCH_ID_SAME:
+		return false;
+	case FETCH_ID_OTHER:
 		return true;
-	return fetch_id_differs(fetch, want);
+	case FETCH_ID_UNKNOWN:
+		break;
+	}
+	return att->has_date && want->date && att->date != want->date;
 }
 
 static int fetch_compare(const void *a, const void *b)
@@ -310,8 +326,7 @@ static bool fetch_sort_out_gone(struct fetch *fetch, size_t first, size_t last)
 	if (reply != IMAP_LOST)
 		reply = imap_search(fetch->imap, set.data, &there);
 	for (size_t i = first; i < last && reply == IMAP_OK; i++)
-		if (!fetch->items[i].ended &&
-			!imap_uids_has(&there, fetch->items[i].want->uid))
+		if (!fetch->items[i].ended && !imap_uids_has(&there, fetch->items[i].want->uid))
 			fetch_failed(fetch, &fetch->items[i], BACKEND_MESSAGE_GONE,
 				"the message is no longer on the server");
 	imap_uids_finish(&uids);
@@ -348,8 +363,8 @@ static bool fetch_single(struct fetch *fetch, struct fetch_item *item)
 }
 
 /*
- * The items from first to before last. When the server says no, one of them may be to blame, so the
- * rest is asked for by halves; when it says OK, each of the rest is, by itself.
+ * The items from first to before last. When the server says no, one of them may be to blame, so
+ * the rest is asked for by halves; when it says OK, each of the rest is, by itself.
  */
 static bool fetch_range(struct fetch *fetch, size_t first, size_t last)
 {
@@ -392,8 +407,8 @@ static bool fetch_select(struct fetch *fetch)
 	if (fetch->fetch->epoch == guard_uidvalidity(imap->guard))
 		return true;
 	backend_result_set(fetch->result, BACKEND_FOLDER_CHANGED,
-		"%s numbers the messages of the folder anew (UIDVALIDITY %" PRIu64 ", was %" PRIu64
-		")",
+		"%s numbers the messages of the folder anew (UIDVALIDITY %" PRIu64
+		", was %" PRIu64 ")",
 		imap->conf->host, guard_uidvalidity(imap->guard), fetch->fetch->epoch);
 	return false;
 }

@@ -24,7 +24,8 @@ def until(condition, what, seconds=WAIT):
 def mounted(point):
     """Whether something is mounted at point, without touching it."""
     text = Path('/proc/self/mountinfo').read_text()
-    return any(line.split()[4] == str(point) for line in text.splitlines())
+    escaped = str(point).replace(" ", "\\040")
+    return any(line.split()[4] == escaped for line in text.splitlines())
 
 
 def alive(pid):

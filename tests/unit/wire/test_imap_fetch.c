@@ -207,6 +207,21 @@ static void test_impostors(void **state)
 	expect(no_id, &known, 1, BACKEND_OK, "failed 2 gone|");
 }
 
+/* A date that changes is an impostor's, unless the Message-ID says that it is not. */
+static void test_dates(void **state)
+{
+	static const struct backend_want known = {
+		.uid = 2, .date = WHEN + 1, .message_id = "<a@example.org>"};
+	static const struct backend_want unknown = {.uid = 2, .date = WHEN + 1};
+	static const struct turn with_id[] = {EXAMINE,
+		{"UID FETCH", BODY("<a@example.org>") "\1 OK x\r\n"}, {NULL}};
+	static const struct turn without[] = {EXAMINE, {"UID FETCH", SMALL("1", "2") "\1 OK x\r\n"},
+		ASK_AGAIN(" 2"), {"UID FETCH 2 ", SMALL("1", "2") "\1 OK x\r\n"}, {NULL}};
+
+	expect(with_id, &known, 1, BACKEND_OK, "done 2 Message-ID:.. <a@example.org>....hello|");
+	expect(without, &unknown, 1, BACKEND_OK, "failed 2 bad|");
+}
+
 static void test_empty_message(void **state)
 {
 	static const struct turn turns[] = {EXAMINE,
@@ -364,6 +379,7 @@ int main(void)
 		cmocka_unit_test(test_removed_messages),
 		cmocka_unit_test(test_unreported_messages),
 		cmocka_unit_test(test_impostors),
+		cmocka_unit_test(test_dates),
 		cmocka_unit_test(test_empty_message),
 		cmocka_unit_test(test_answers_nobody_asked_for),
 		cmocka_unit_test(test_parts_are_not_the_whole),
