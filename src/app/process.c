@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -14,10 +15,24 @@
 static char *title_memory;
 static size_t title_size;
 
+/* Whoever started us without one of the first three descriptors would have it become a pipe or
+ * the password's file. */
+static void fill_stdio(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 void process_harden(void)
 {
 	const struct rlimit none = {0, 0};
 
+	fill_stdio();
 	if (prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
 		log_warning("core dumps cannot be switched off");
 	signal(SIGPIPE, SIG_IGN);
@@ -56,6 +71,7 @@ void process_become(const char *title, const char *role)
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
 	signal(SIGTERM, SIG_DFL);
+	umask(077);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	process_null_stdio();

@@ -8,7 +8,10 @@
 #include <mountmail/base/error.h>
 #include <sys/types.h>
 
-/* No core dumps, no tracing by others: inherited by every child. First thing in main(). */
+/*
+ * No core dumps, no tracing by others: inherited by every child. Descriptors 0 to 2 are open
+ * afterwards. First thing in main().
+ */
 void process_harden(void);
 
 /* Remembers where the arguments are, so that process_title can write there. */

@@ -1,10 +1,13 @@
 #include "sandbox_p.h"
 #include <errno.h>
+#include <linux/capability.h>
 #include <mountmail/base/log.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define MAIL_ADDRESS_SPACE (UINT64_C(4) << 30)
 #define WIRE_ADDRESS_SPACE (UINT64_C(1) << 30)
@@ -41,10 +44,24 @@ static int no_new_privileges(struct error *err)
 	return 0;
 }
 
+/* Root's privileges, when root mounts: neither process needs one of them. */
+static int drop_capabilities(struct error *err)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+	if (syscall(SYS_capset, &header, none) < 0)
+		return error_set(
+			err, errno, "the capabilities cannot be given up: %s", strerror(errno));
+	return 0;
+}
+
 int sandbox_mail(const char *const *dirs, size_t count, struct error *err)
 {
 	int result = limit_memory(MAIL_ADDRESS_SPACE, err);
 
+	if (result == 0)
+		result = drop_capabilities(err);
 	if (result == 0)
 		result = no_new_privileges(err);
 	if (result == 0)
@@ -61,6 +78,8 @@ int sandbox_wire(void)
 
 	if (result == 0)
 		result = limit(RLIMIT_NOFILE, WIRE_FILES, "open files", &err);
+	if (result == 0)
+		result = drop_capabilities(&err);
 	if (result == 0)
 		result = no_new_privileges(&err);
 	if (result == 0)

@@ -57,6 +57,7 @@ def test_sandboxes(mounts, dovecot, user, sample_mail):
     assert pids['wire']
     for pid in [pids['mail'], *pids['wire']]:
         assert facts(pid)['Seccomp'] == '2' and facts(pid)['NoNewPrivs'] == '1'
+        assert int(facts(pid)['CapPrm'], 16) == 0 and int(facts(pid)['CapEff'], 16) == 0
     for pid in pids['wire']:
         assert facts(pid)['Name'] == 'mountmail: wire'
         opened = {os.readlink(f'/proc/{pid}/fd/{fd}') for fd in os.listdir(f'/proc/{pid}/fd')}
@@ -90,6 +91,20 @@ def test_the_password_is_nowhere(mounts, trusting, binary, sample_mail):
     assert PASSWORD not in mount.text()
     assert needle not in b''.join(path.read_bytes() for path in (mount.home / 'cache').rglob('*') if path.is_file())
     assert mount.stop() == 0
+
+
+def test_started_without_descriptors(mounts, dovecot, user, sample_mail):
+    """No descriptor of ours takes the place of standard input, output or error."""
+    dovecot.put(user, 'INBOX', [sample_mail / 'INBOX' / '01-plain.eml'])
+    mount = mounts(user)
+    subprocess.run(['sh', '-c', 'exec "$@" <&- >&- 2>&-', 'sh', mount.binary, '-o', mount.options, mount.url,
+                    str(mount.point)], check=True, env=mount.environment())
+    mount.wait_listed()
+    pids = mount.status()['pids']
+    for pid in [pids['supervisor'], pids['mail'], *pids['wire']]:
+        assert os.readlink(f'/proc/{pid}/fd/0') == os.readlink(f'/proc/{pid}/fd/1') == '/dev/null'
+    assert len(mount.files()) == 1
+    assert mount.run('umount', mount.point).returncode == 0
 
 
 def test_many_wire_processes_die(mounts, dovecot, user, sample_mail):
