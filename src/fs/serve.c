@@ -73,8 +73,8 @@ struct loop {
 	struct fs_thread thread;
 	pthread_t id;
 	int epoll;
-	int wake;	   /* eventfd: readable once it has to stop */
-	atomic_bool *stop; /* the same, to be looked at */
+	int wake;	   /* eventfd: to look around */
+	atomic_bool *stop; /* set before it is woken for the last time */
 	int result;
 };
 
@@ -121,12 +121,16 @@ static void loop_finish(struct loop *loop)
 		close(loop->epoll);
 }
 
-/* Waits for a request. 0 or -errno. */
+/* Waits for a request, or to be woken. 0 or -errno. */
 static int loop_wait(struct loop *loop)
 {
 	struct epoll_event event;
+	uint64_t count;
 
 	if (epoll_wait(loop->epoll, &event, 1, -1) < 0 && errno != EINTR)
+		return -errno;
+	/* Emptied: why it was woken is looked at by the caller. */
+	if (read(loop->wake, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		return -errno;
 	return 0;
 }
@@ -205,6 +209,8 @@ static int serve_two(struct fs *fs, struct loop *first, struct loop *second, str
 		return error_set(
 			err, -result, "a thread cannot be started: %s", strerror(-result));
 	loop_run(first);
+	/* The request that woke the first one only, as it left, is the second one's to see. */
+	wake(second->wake);
 	serve_quiet(fs);
 	atomic_store(second->stop, true);
 	wake(second->wake);
