@@ -1,5 +1,6 @@
 #include "notify_p.h"
 #include "notify_tree_p.h"
+#include "settle_p.h"
 #include <errno.h>
 #include <mountmail/base/clock.h>
 #include <mountmail/base/log.h>
@@ -162,7 +163,9 @@ int notify_start(struct notify *notify, struct error *err)
 
 	if (result < 0)
 		return result;
+	pthread_mutex_lock(&notify->size_mutex); /* the account runs already */
 	result = fs_thread_init(&notify->size_thread, notify->fs, err);
+	pthread_mutex_unlock(&notify->size_mutex);
 	if (result < 0) {
 		fs_thread_finish(&notify->thread);
 		return result;
@@ -276,7 +279,7 @@ static void event_size_corrected(void *ctx, int64_t folder_id, uint32_t uid)
 	}
 	pthread_mutex_unlock(&notify->size_mutex);
 	if (inode)
-		notify_attributes(notify, inode);
+		settle_corrected(fs->settle, inode);
 }
 
 static void event_status_changed(void *ctx)

@@ -24,13 +24,6 @@ static void open_reply(fuse_req_t req, uint64_t size)
 	fuse_reply_open(req, &file);
 }
 
-/* Safe inside OPEN: attributes only, which takes no lock that a request holds. */
-static void open_settle(struct fs *fs, uint64_t inode)
-{
-	notify_attributes(fs->notify, inode);
-	settle_remove(fs->settle, inode);
-}
-
 static void open_answer(struct fs_thread *thread, struct park_request *request, int result)
 {
 	struct view_entry entry;
@@ -50,7 +43,7 @@ static void open_answer(struct fs_thread *thread, struct park_request *request, 
 			request->req, result == -ESHUTDOWN ? EIO : ops_errno_inode(result));
 		return;
 	}
-	open_settle(thread->fs, request->inode);
+	settle_fetched(thread->fs->settle, request->inode);
 	open_reply(request->req, (uint64_t)entry.stat.st_size);
 }
 
@@ -65,8 +58,7 @@ static void open_message(struct fs_thread *thread, fuse_req_t req, uint64_t inod
 	} else if (!entry.message) {
 		fuse_reply_err(req, EISDIR);
 	} else if (entry.verified) {
-		if (settle_has(fs->settle, inode))
-			open_settle(fs, inode);
+		settle_found(fs->settle, inode);
 		open_reply(req, (uint64_t)entry.stat.st_size);
 	} else {
 		struct park_request request = {.req = req,
@@ -75,7 +67,7 @@ static void open_message(struct fs_thread *thread, fuse_req_t req, uint64_t inod
 			.folder_id = entry.folder_id,
 			.uid = entry.uid};
 
-		settle_add(fs->settle, inode);
+		settle_begin(fs->settle, inode);
 		park_add(fs->park, &request);
 	}
 }

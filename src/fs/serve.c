@@ -253,6 +253,14 @@ static int serve_start(struct fs *fs, struct error *err)
 	return result;
 }
 
+/* Safe inside OPEN: attributes only, which takes no lock that a request holds. */
+static void serve_tell_size(void *ctx, uint64_t inode)
+{
+	struct fs *fs = ctx;
+
+	notify_attributes(fs->notify, inode);
+}
+
 int fs_serve(struct fs *fs, const struct fs_host *host, struct error *err)
 {
 	int result;
@@ -262,7 +270,7 @@ int fs_serve(struct fs *fs, const struct fs_host *host, struct error *err)
 	atomic_store(&fs->status_changed, clock_wall_s());
 	fs->park = park_create(fs);
 	fs->control = control_create(fs);
-	fs->settle = settle_create();
+	fs->settle = settle_create(serve_tell_size, fs);
 	fs->documents = documents_create();
 	result = serve_start(fs, err);
 	if (result == 0) {

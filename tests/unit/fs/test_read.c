@@ -69,6 +69,30 @@ static void test_two_hundred_readers(void **state)
 	free(path);
 }
 
+/* Many at once, at messages that lie: one who reads is not disturbed by the next one's
+ * correction. */
+static void test_crowds(void **state)
+{
+	struct fixture *fixture = *state;
+	struct reader readers[16];
+
+	NEED_MOUNT(fixture);
+	for (uint32_t uid = 7; uid < 300; uid += 10) {
+		char *path = path_in(fixture, "INBOX", uid);
+
+		for (size_t i = 0; i < 16; i++) {
+			readers[i] = (struct reader){.path = path, .uid = uid};
+			pthread_create(&readers[i].id, NULL, reader_run, &readers[i]);
+		}
+		for (size_t i = 0; i < 16; i++) {
+			pthread_join(readers[i].id, NULL);
+			assert_int_equal(readers[i].result, 0);
+		}
+		free(path);
+	}
+	assert_int_equal(fixture->account->answered[FAKE_BODY], 30);
+}
+
 static pid_t start_cat(const char *path)
 {
 	pid_t pid = fork();
