@@ -400,6 +400,7 @@ static void test_end_while_waiting(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_crowds, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_claims_are_corrected, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
