@@ -1,5 +1,6 @@
 #include "notify_p.h"
 #include "notify_tree_p.h"
+#include "park_p.h"
 #include "settle_p.h"
 #include <errno.h>
 #include <mountmail/base/clock.h>
@@ -241,6 +242,8 @@ static void event_folder_changed(
 	/* Flags are only in extended attributes, which the kernel does not keep. */
 	if (!changes->added && !changes->gone_count)
 		return;
+	if (atomic_load(&fs->told))
+		park_news(fs->park, folder_id);
 	if (changes->gone_count > NOTICE_NAMES_MAX) {
 		notify_say(fs->notify, NOTICE_RESET, folder_id);
 		return;

@@ -120,6 +120,9 @@ void ops_getattr(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *file)
 		fuse_reply_attr(req, &entry.stat, entry_timeout(inode));
 }
 
+/* Told that often that a folder is listed, when it is not, is no accident any more. */
+enum { LISTING_ATTEMPTS = 3 };
+
 /* A listing being written. */
 struct listing {
 	struct fs_thread *thread;
@@ -157,60 +160,66 @@ static bool listing_add(
 	return true;
 }
 
-static void listing_reply(struct fs_thread *thread, fuse_req_t req, uint64_t inode, size_t size,
-	uint64_t offset, bool plus)
+/* Fills the thread's room with what comes behind the offset. The length, or -errno. */
+static ssize_t listing_make(struct fs_thread *thread, const struct park_request *request)
 {
-	struct listing listing = {.thread = thread, .req = req, .size = size, .plus = plus};
+	struct listing listing = {.thread = thread,
+		.req = request->req,
+		.size = request->size,
+		.plus = request->plus};
 	int result;
 
 	buf_clear(&thread->room);
-	buf_reserve(&thread->room, size);
-	ops_note_activity(thread->fs, inode);
-	result = view_list(thread->view, inode, offset, listing_add, &listing);
-	if (result < 0)
-		fuse_reply_err(req, ops_errno_inode(result));
-	else
-		fuse_reply_buf(req, thread->room.data, listing.len);
-	/* Once more: the reply may have been long in the making. */
-	ops_note_activity(thread->fs, inode);
+	buf_reserve(&thread->room, request->size);
+	result =
+		view_list(thread->view, request->inode, request->offset, listing_add, &listing);
+	return result < 0 ? result : (ssize_t)listing.len;
 }
 
 /*
- * A directory where mail is, but whose listing could not be had, is an error: a backup must not
- * take it for an empty one.
+ * What is listed so far is given out while the rest still comes; only the end has to wait for
+ * it. A listing that cannot be had is an error: a backup must not take it for the end.
  */
-static void listing_answer(struct fs_thread *thread, struct park_request *request, int result)
+static void listing_try(struct fs_thread *thread, struct park_request *request, int result)
 {
-	if (result < 0)
+	ssize_t len = result < 0 ? result : 0;
+	bool whole = false;
+
+	if (result == PARK_NEWS)
+		request->attempts = 0;
+	ops_note_activity(thread->fs, request->inode);
+	if (len == 0) {
+		/* Asked before the listing is made, so that its end is the end. */
+		result = view_list_ready(thread->view, request->inode, &request->folder_id);
+		whole = result == 0;
+		len = whole || result == -EAGAIN ? listing_make(thread, request) : result;
+	}
+	if (len == 0 && !whole && request->attempts < LISTING_ATTEMPTS) {
+		park_add(thread->fs->park, request);
+		return;
+	}
+	if (len == 0 && !whole)
+		len = -EIO;
+	if (len < 0)
 		fuse_reply_err(
-			request->req, result == -ESHUTDOWN ? EIO : ops_errno_inode(result));
+			request->req, len == -ESHUTDOWN ? EIO : ops_errno_inode((int)len));
 	else
-		listing_reply(thread, request->req, request->inode, request->size,
-			request->offset, request->plus);
+		fuse_reply_buf(request->req, thread->room.data, (size_t)len);
+	/* Once more: the reply may have been long in the making. */
+	ops_note_activity(thread->fs, request->inode);
 }
 
 static void listing_begin(
 	fuse_req_t req, uint64_t inode, size_t size, uint64_t offset, bool plus)
 {
-	struct fs_thread *thread = fs_thread_self();
 	struct park_request request = {.req = req,
-		.answer = listing_answer,
+		.answer = listing_try,
 		.inode = inode,
 		.size = size,
 		.offset = offset,
 		.plus = plus};
-	int result = view_list_ready(thread->view, inode, &request.folder_id);
 
-	/* Its messages became others while it was being read: an end here would look like all.
-	 */
-	if (result == -EAGAIN && offset != 0)
-		result = -EIO;
-	if (result == -EAGAIN)
-		park_add(thread->fs->park, &request);
-	else if (result < 0)
-		fuse_reply_err(req, ops_errno_inode(result));
-	else
-		listing_reply(thread, req, inode, size, offset, plus);
+	listing_try(fs_thread_self(), &request, 0);
 }
 
 void ops_readdir(fuse_req_t req, fuse_ino_t inode, size_t size, off_t offset,

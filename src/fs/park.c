@@ -168,6 +168,16 @@ void park_add(struct park *park, const struct park_request *request)
 	pthread_mutex_unlock(&park->mutex);
 }
 
+void park_news(struct park *park, int64_t folder_id)
+{
+	pthread_mutex_lock(&park->mutex);
+	for (struct place *place = park->all; place; place = place->next)
+		if (!place->answered && !place->request.uid && !place->request.name &&
+			place->request.folder_id == folder_id)
+			place_end(place, PARK_NEWS);
+	pthread_mutex_unlock(&park->mutex);
+}
+
 bool park_holds(struct park *park, uint64_t inode)
 {
 	bool holds = false;

@@ -22,19 +22,22 @@
 
 struct park_request {
 	fuse_req_t req;
-	/* Called by the answering thread; result as account_done, or -EINTR. It replies or
-	 * parks anew. */
+	/* Called by the answering thread; result as account_done, or -EINTR, or PARK_NEWS. It
+	 * replies or parks anew. */
 	void (*answer)(struct fs_thread *thread, struct park_request *request, int result);
 	uint64_t inode; /* lookup, readdir: of the directory */
 	int64_t folder_id;
 	uint32_t uid;	   /* 0: waits for the listing of the folder, else for this body */
-	char *name;	   /* lookup; owned by the request */
+	char *name;	   /* lookup: waits for all of the listing; owned by the request */
 	size_t size;	   /* read, readdir */
 	uint64_t offset;   /* read, readdir */
 	uint64_t handle;   /* open, read: the message's size as known when it was parked */
 	bool plus;	   /* readdir */
 	unsigned attempts; /* times it was parked before */
 };
+
+/* Some of a folder's listing came, not all. */
+#define PARK_NEWS 1
 
 struct park *park_create(struct fs *fs);
 /* No request may be left that the account can still end: after account_stop. Takes NULL. */
@@ -53,6 +56,9 @@ void park_stop(struct park *park);
 /* request is copied; its name is taken. The request may have been answered when this returns.
  */
 void park_add(struct park *park, const struct park_request *request);
+
+/* Wakes those who wait for more of a folder's listing, with PARK_NEWS. From any thread. */
+void park_news(struct park *park, int64_t folder_id);
 
 /* Whether a request waits inside a directory (so that the kernel holds the directory's lock).
  */

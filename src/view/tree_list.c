@@ -11,7 +11,16 @@
 #define COOKIE_DOTDOT UINT64_C(2)
 #define COOKIE_STATUS UINT64_C(3)
 #define COOKIE_FOLDER (UINT64_C(1) << 61)  /* | its id */
-#define COOKIE_MESSAGE (UINT64_C(1) << 62) /* | its UID */
+#define COOKIE_MESSAGE (UINT64_C(1) << 62) /* | 29 bits of the folder's tag << 32 | its UID */
+
+/*
+ * The tag is another in another epoch: a walk that began among other messages is told apart
+ * from one that goes on.
+ */
+static uint64_t cookie_of_message(uint32_t tag, uint32_t uid)
+{
+	return COOKIE_MESSAGE | (uint64_t)(tag & 0x1fffffff) << 32 | uid;
+}
 
 /* One call of view_list. */
 struct listing {
@@ -59,7 +68,8 @@ static bool listing_message(void *ctx, const struct store_message *message)
 	size_t len = tree_message_name(message, name);
 
 	tree_message_entry(listing->view, &listing->folder, message, &entry);
-	return listing_give(listing, name, len, &entry, COOKIE_MESSAGE | message->mail.uid);
+	return listing_give(listing, name, len, &entry,
+		cookie_of_message(listing->folder.message_tag, message->mail.uid));
 }
 
 static int listing_self_entry(const struct listing *listing, struct view_entry *entry_out)
@@ -140,7 +150,10 @@ static int listing_run(struct listing *listing, uint64_t cookie)
 	}
 	if (result < 0 || listing->stopped || listing->folder.id == STORE_ROOT)
 		return result;
-	after = cookie > COOKIE_MESSAGE ? cookie & ~COOKIE_MESSAGE : 0;
+	after = cookie >= COOKIE_MESSAGE ? (uint32_t)cookie : 0;
+	if (cookie >= COOKIE_MESSAGE &&
+		cookie != cookie_of_message(listing->folder.message_tag, (uint32_t)after))
+		return -ESTALE;
 	if (after >= UINT32_MAX) /* behind the last UID there can be */
 		return 0;
 	return store_messages_walk(listing->view->reader, listing->folder.id, (uint32_t)after,

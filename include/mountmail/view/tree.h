@@ -48,7 +48,8 @@ int view_list_ready(struct view *view, uint64_t inode, int64_t *folder_id_out);
  * Entries of a directory behind cookie (0: from the start): ".", "..", subfolders, messages by UID.
  * each gets a cookie that leads to what follows the entry, stable across changes, never 0, 63 bits;
  * false stops. .mountmail is not listed in the root. The store is held at one moment meanwhile:
- * each may not call the view. 0, -ENOENT, -ENOTDIR, -EIO.
+ * each may not call the view. 0, -ENOENT, -ENOTDIR, -EIO; -ESTALE when the folder's messages
+ * became others (a new epoch) since the cookie was given.
  */
 int view_list(struct view *view, uint64_t inode, uint64_t cookie,
 	bool (*each)(void *ctx, const char *name, const struct view_entry *entry,

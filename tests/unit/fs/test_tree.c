@@ -3,6 +3,7 @@
  */
 #include "fixture.h"
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
@@ -165,6 +166,89 @@ static void test_unlisted(void **state)
 	assert_int_equal(count_entries(listing.path), 500);
 	free(path);
 	free(listing.path);
+}
+
+/* A listing that is read while it comes. */
+struct trickle {
+	pthread_t id;
+	char *path;
+	atomic_int seen; /* messages */
+	int wanted;
+	int error; /* of the last readdir */
+};
+
+static void *trickle_run(void *ctx)
+{
+	struct trickle *trickle = ctx;
+	DIR *dir = opendir(trickle->path);
+	struct dirent *entry;
+
+	errno = 0;
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			atomic_fetch_add(&trickle->seen, 1);
+	trickle->error = errno;
+	if (dir)
+		closedir(dir);
+	return NULL;
+}
+
+static bool trickle_has(void *ctx)
+{
+	struct trickle *trickle = ctx;
+
+	return atomic_load(&trickle->seen) == trickle->wanted;
+}
+
+static void trickle_more(
+	struct fixture *fixture, struct trickle *trickle, int to, bool complete)
+{
+	const struct account_events *events = fixture->account->events;
+	int64_t folder = folder_id(fixture, "Unlisted");
+	struct store_changes changes = add_messages(
+		fixture, folder, (uint32_t)trickle->wanted + 1, (uint32_t)to, complete);
+
+	trickle->wanted = to;
+	events->folder_changed(events->ctx, folder, &changes);
+	store_changes_finish(&changes);
+	assert_true(wait_until(trickle_has, trickle));
+}
+
+static void trickle_begin(struct fixture *fixture, struct trickle *trickle)
+{
+	atomic_store(&trickle->seen, 0);
+	pthread_create(&trickle->id, NULL, trickle_run, trickle);
+	assert_true(wait_until(listing_waits, fixture->account));
+}
+
+/* What came is given out at once; an end that did not come is an error, and no end. */
+static void test_listing_in_pieces(void **state)
+{
+	struct fixture *fixture = *state;
+	struct trickle trickle = {.wanted = 0};
+
+	NEED_MOUNT(fixture);
+	trickle.path = path_of(fixture, "Unlisted");
+	fake_set_hold(fixture->account, true);
+	trickle_begin(fixture, &trickle);
+	trickle_more(fixture, &trickle, 100, false);
+	trickle_more(fixture, &trickle, 700, false);
+	assert_true(wait_until(listing_waits, fixture->account));
+	fake_fail_all(fixture->account, -ETIMEDOUT);
+	pthread_join(trickle.id, NULL);
+	assert_int_equal(trickle.error, ETIMEDOUT);
+	assert_int_equal(trickle.seen, 700);
+
+	/* Whoever comes now gets what is there, and waits for the rest. */
+	trickle_begin(fixture, &trickle);
+	assert_true(wait_until(trickle_has, &trickle));
+	trickle_more(fixture, &trickle, 800, false);
+	trickle_more(fixture, &trickle, 900, true);
+	pthread_join(trickle.id, NULL);
+	assert_int_equal(trickle.error, 0);
+	assert_int_equal(count_entries(trickle.path), 900);
+	fake_set_hold(fixture->account, false);
+	free(trickle.path);
 }
 
 static void test_unlisted_interrupted(void **state)
@@ -503,6 +587,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_xattrs, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_refusals, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_unlisted, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_listing_in_pieces, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_unlisted_interrupted, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(

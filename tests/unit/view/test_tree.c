@@ -504,11 +504,35 @@ static void test_highest_uid(void **state)
 	seen = list_from(fixture, inode, last, SIZE_MAX);
 	assert_int_equal(seen->count, 0);
 	free(seen);
-	seen = list_from(fixture, inode, last + 1, SIZE_MAX); /* none of ours: no way back */
-	assert_int_equal(seen->count, 0);
+	/* None of ours: no way back to the beginning. */
+	seen = xcalloc(1, sizeof(*seen));
+	assert_int_equal(view_list(fixture->view, inode, last + 1, see, seen), -ESTALE);
+	assert_int_equal(view_list(fixture->view, inode, INT64_MAX, see, seen), -ESTALE);
 	free(seen);
-	seen = list_from(fixture, inode, INT64_MAX, SIZE_MAX);
-	assert_int_equal(seen->count, 0);
+}
+
+/* A walk that began in one epoch does not go on in the next as if nothing had happened. */
+static void test_cookie_of_another_epoch(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t inode, behind_dots, behind_first;
+	struct seen *seen;
+	int64_t id;
+
+	make_folders(fixture, inbox, 1);
+	id = folder_id(fixture, STORE_ROOT, "INBOX");
+	store_folder_new_epoch(fixture->store, id, 7, NULL);
+	add(fixture, id, 1, 3);
+	inode = lookup(fixture, INODE_ROOT, "INBOX");
+	seen = list(fixture, inode);
+	behind_dots = seen->cookies[1];
+	behind_first = seen->cookies[2];
+	free(seen);
+	store_folder_new_epoch(fixture->store, id, 8, NULL);
+	add(fixture, id, 1, 3);
+	seen = list_from(fixture, inode, behind_dots, SIZE_MAX);
+	assert_int_equal(seen->count, 3);
+	assert_int_equal(view_list(fixture->view, inode, behind_first, see, seen), -ESTALE);
 	free(seen);
 }
 
@@ -747,6 +771,7 @@ int main(void)
 		TEST(test_list_in_pieces),
 		TEST(test_cookies_outlive_their_entries),
 		TEST(test_highest_uid),
+		TEST(test_cookie_of_another_epoch),
 		TEST(test_list_refusals),
 		TEST(test_new_epoch),
 		TEST(test_list_ready),
