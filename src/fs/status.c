@@ -4,8 +4,10 @@
 #include <mountmail/base/clock.h>
 #include <mountmail/base/json.h>
 #include <mountmail/base/log.h>
+#include <mountmail/base/xalloc.h>
 #include <mountmail/mail/folder.h>
 #include <mountmail/store/folders.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,29 +17,84 @@ static bool folder_is_listed(const struct store_folder *folder)
 	return folder->listed == STORE_LISTED_FULLY || (folder->flags & MAIL_FOLDER_NOSELECT);
 }
 
-struct render {
-	struct fs_thread *thread;
-	struct json json;
-	struct buf *out;
+struct shown {
+	struct store_folder folder; /* its level is not kept */
+	char *path;		    /* owned, as in the mount */
 };
 
-static bool json_folder(void *ctx, const struct store_folder *folder)
+/* The folders as a person looks for them: INBOX, then by path. */
+struct shown_list {
+	struct fs_thread *thread;
+	struct shown *items; /* owned */
+	size_t count, cap;
+};
+
+static bool shown_add(void *ctx, const struct store_folder *folder)
 {
-	struct render *render = ctx;
-	struct json *json = &render->json;
-	_cleanup_free_ char *path = view_folder_path(render->thread->view, folder->id);
+	struct shown_list *list = ctx;
+	char *path = view_folder_path(list->thread->view, folder->id);
+	struct shown *item;
 
 	if (!path) /* gone since the walk began */
 		return true;
-	json_object_begin(json, NULL);
-	json_string(json, "name", folder->raw);
-	json_string(json, "path", path);
-	json_int(json, "messages", folder->messages);
-	json_bool(json, "listed", folder_is_listed(folder));
-	json_int(json, "bodies", folder->bodies);
-	json_int(json, "epoch", (int64_t)folder->epoch);
-	json_object_end(json);
+	if (list->count == list->cap) {
+		list->cap = list->cap ? list->cap * 2 : 32;
+		list->items = xreallocarray(list->items, list->cap, sizeof(*list->items));
+	}
+	item = &list->items[list->count++];
+	*item = (struct shown){.folder = *folder, .path = path};
+	item->folder.raw = xstrdup(folder->raw);
+	item->folder.level = NULL;
 	return true;
+}
+
+static int shown_compare(const void *a, const void *b)
+{
+	const struct shown *left = a, *right = b;
+	int inbox = (int)(right->folder.flags & MAIL_FOLDER_INBOX) -
+		    (int)(left->folder.flags & MAIL_FOLDER_INBOX);
+
+	return inbox ? inbox : strcmp(left->path, right->path);
+}
+
+static void shown_read(struct shown_list *list, struct fs_thread *thread)
+{
+	*list = (struct shown_list){.thread = thread};
+	if (store_folders_all(thread->reader, shown_add, list) < 0)
+		log_warning("status: the folders cannot be read from the cache");
+	if (list->count)
+		qsort(list->items, list->count, sizeof(*list->items), shown_compare);
+}
+
+static void shown_finish(struct shown_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		store_folder_finish(&list->items[i].folder);
+		free(list->items[i].path);
+	}
+	free(list->items);
+}
+
+static void json_folders(struct json *json, struct fs_thread *thread)
+{
+	struct shown_list list;
+
+	shown_read(&list, thread);
+	json_array_begin(json, "folders");
+	for (size_t i = 0; i < list.count; i++) {
+		const struct store_folder *folder = &list.items[i].folder;
+
+		json_object_begin(json, NULL);
+		json_string(json, "name", folder->raw);
+		json_string(json, "path", list.items[i].path);
+		json_int(json, "messages", folder->messages);
+		json_bool(json, "listed", folder_is_listed(folder));
+		json_int(json, "bodies", folder->bodies);
+		json_int(json, "epoch", (int64_t)folder->epoch);
+		json_object_end(json);
+	}
+	json_array_end(json);
+	shown_finish(&list);
 }
 
 static void json_pids(
@@ -56,8 +113,7 @@ static void json_pids(
 void status_json(struct fs_thread *thread, struct buf *out)
 {
 	struct fs *fs = thread->fs;
-	struct render render = {.thread = thread};
-	struct json *json = &render.json;
+	struct json writer, *json = &writer;
 	struct store_totals totals = {0};
 	struct account_status account;
 
@@ -73,9 +129,7 @@ void status_json(struct fs_thread *thread, struct buf *out)
 	json_string(json, "error", account.error[0] ? account.error : NULL);
 	json_pids(json, fs, &account);
 	json_int(json, "connections", account.connections);
-	json_array_begin(json, "folders");
-	store_folders_all(thread->reader, json_folder, &render);
-	json_array_end(json);
+	json_folders(json, thread);
 	json_object_begin(json, "cache");
 	json_int(json, "bytes", (int64_t)totals.body_bytes);
 	json_int(json, "limit", (int64_t)totals.body_limit);
@@ -100,22 +154,27 @@ static void text_bytes(struct buf *out, uint64_t bytes)
 	buf_printf(out, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
 }
 
-static bool text_folder(void *ctx, const struct store_folder *folder)
+static void text_folders(struct buf *out, struct fs_thread *thread)
 {
-	struct render *render = ctx;
-	_cleanup_free_ char *path = view_folder_path(render->thread->view, folder->id);
+	struct shown_list list;
 
-	if (!path || (folder->flags & MAIL_FOLDER_NOSELECT))
-		return true;
-	buf_printf(render->out, "%10" PRIu32 " %10" PRIu32 "  %s%s\n", folder->messages,
-		folder->bodies, path, folder_is_listed(folder) ? "" : "  (being listed)");
-	return true;
+	shown_read(&list, thread);
+	buf_append_str(out, "  messages     cached  folder\n");
+	for (size_t i = 0; i < list.count; i++) {
+		const struct store_folder *folder = &list.items[i].folder;
+
+		if (folder->flags & MAIL_FOLDER_NOSELECT)
+			continue;
+		buf_printf(out, "%10" PRIu32 " %10" PRIu32 "  %s%s\n", folder->messages,
+			folder->bodies, list.items[i].path,
+			folder_is_listed(folder) ? "" : "  (being listed)");
+	}
+	shown_finish(&list);
 }
 
 void status_text(struct fs_thread *thread, struct buf *out)
 {
 	struct fs *fs = thread->fs;
-	struct render render = {.thread = thread, .out = out};
 	struct store_totals totals = {0};
 	struct account_status account;
 
@@ -133,6 +192,6 @@ void status_text(struct fs_thread *thread, struct buf *out)
 		buf_append_str(out, " of ");
 		text_bytes(out, totals.body_limit);
 	}
-	buf_append_str(out, "\n  messages     cached  folder\n");
-	store_folders_all(thread->reader, text_folder, &render);
+	buf_append_char(out, '\n');
+	text_folders(out, thread);
 }
