@@ -147,26 +147,43 @@ static void imap_fetch_on_progress(size_t current, size_t maximum, void *context
 {
 }
 
-enum imap_reply imap_uid_fetch(struct imap_fetch_handler *handler,
-	const struct guard_limits *limits, const char *set, const char *items)
+bool imap_uid_fetch_send(struct imap *imap, const struct guard_limits *limits, const char *set,
+	const char *items)
+{
+	struct buf command = BUF_INIT;
+	bool sent;
+
+	/* There is no literal in it, so that it goes out whole or not at all. */
+	buf_printf(&command, "UID FETCH %s %s", set, items);
+	sent = imap_command_send(imap, limits, &command) > 0;
+	buf_finish(&command);
+	return sent;
+}
+
+enum imap_reply imap_uid_fetch_read(struct imap_fetch_handler *handler)
 {
 	mailimap *session = handler->imap->session;
-	struct buf command = BUF_INIT;
 	enum imap_reply reply;
 
 	handler->fed = false;
 	handler->swallowed = catchall_count();
-	buf_printf(&command, "UID FETCH %s %s", set, items);
 	mailimap_set_progress_callback(
 		session, imap_fetch_on_progress, imap_fetch_on_progress, NULL);
 	mailimap_set_msg_att_handler(session, imap_fetch_on_att, handler);
 	mailimap_set_msg_body_handler(session, imap_fetch_on_body, handler);
-	reply = imap_command(handler->imap, limits, &command);
+	reply = imap_read_answer(handler->imap, false);
 	mailimap_set_progress_callback(session, NULL, NULL, NULL);
 	mailimap_set_msg_att_handler(session, NULL, NULL);
 	mailimap_set_msg_body_handler(session, NULL, NULL);
-	buf_finish(&command);
 	if (handler->fed)
 		handler->voided(handler->ctx);
 	return reply;
+}
+
+enum imap_reply imap_uid_fetch(struct imap_fetch_handler *handler,
+	const struct guard_limits *limits, const char *set, const char *items)
+{
+	if (!imap_uid_fetch_send(handler->imap, limits, set, items))
+		return IMAP_LOST;
+	return imap_uid_fetch_read(handler);
 }

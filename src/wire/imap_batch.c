@@ -8,15 +8,16 @@
 /* A small first batch shows something soon; large ones cost fewer round trips. */
 #define BATCH_FIRST 500u
 #define BATCH_NEXT 2000u
-/* So many messages without a header, and none with one: not bad mail but a server in trouble. */
+/* So many messages without a header, and none with one: not bad mail but a server in trouble.
+ */
 #define BATCH_BAD_MAX 16u
 
-#define BATCH_HEADER                                                                         \
+#define BATCH_HEADER                                                                           \
 	"BODY.PEEK[HEADER.FIELDS (FROM TO CC SUBJECT DATE MESSAGE-ID REFERENCES LIST-ID)]"
 
 /*
- * What to ask for, from everything to little. All but the first are for a message that the server
- * does not give the first for: a null size, a broken date, a header it fails on.
+ * What to ask for, from everything to little. All but the first are for a message that the
+ * server does not give the first for: a null size, a broken date, a header it fails on.
  */
 static const struct {
 	const char *items;
@@ -37,9 +38,10 @@ struct batch {
 	struct imap_uids hard; /* there, and not to be had with the others */
 	unsigned bad;
 
-	/* The command under way. */
+	/* The command that was sent last. */
+	bool under_way; /* and not answered yet */
 	uint32_t low, high;
-	bool header;     /* what comes without one does not count */
+	bool header;	 /* what comes without one does not count */
 	struct buf text; /* the header of the next message */
 };
 
@@ -128,27 +130,46 @@ static bool batch_has(const struct batch *batch, uint32_t uid)
 	const struct mail_message key = {.uid = uid};
 
 	return batch->count &&
-		bsearch(&key, batch->messages, batch->count, sizeof(key), batch_compare);
+	       bsearch(&key, batch->messages, batch->count, sizeof(key), batch_compare);
 }
 
-/* One command for the messages from low to high; what comes is added to the batch. */
-static bool batch_ask(
-	struct batch *batch, uint32_t low, uint32_t high, size_t items, enum imap_reply *reply_out)
+static void batch_send(struct batch *batch, uint32_t low, uint32_t high, size_t items)
 {
-	struct imap_fetch_handler handler = {.imap = batch->scan->imap,
-		.ctx = batch,
-		.body = batch_on_body,
-		.voided = batch_on_void,
-		.att = batch_on_att};
 	char set[32];
 
 	batch->low = low;
 	batch->high = high;
 	batch->header = batch_items[items].header;
 	snprintf(set, sizeof(set), "%" PRIu32 ":%" PRIu32, low, high);
-	*reply_out = imap_uid_fetch(&handler, &imap_scan_limits, set, batch_items[items].items);
+	batch->under_way = imap_uid_fetch_send(
+		batch->scan->imap, &imap_scan_limits, set, batch_items[items].items);
+}
+
+static enum imap_reply batch_read(struct batch *batch)
+{
+	struct imap_fetch_handler handler = {.imap = batch->scan->imap,
+		.ctx = batch,
+		.body = batch_on_body,
+		.voided = batch_on_void,
+		.att = batch_on_att};
+	enum imap_reply reply = imap_uid_fetch_read(&handler);
+
+	batch->under_way = false;
 	buf_clear(&batch->text);
 	batch_settle(batch);
+	return reply;
+}
+
+/*
+ * One command for the messages from low to high, unless it is under way already; what comes is
+ * added to the batch.
+ */
+static bool batch_ask(struct batch *batch, uint32_t low, uint32_t high, size_t items,
+	enum imap_reply *reply_out)
+{
+	if (!batch->under_way)
+		batch_send(batch, low, high, items);
+	*reply_out = batch->under_way ? batch_read(batch) : IMAP_LOST;
 	if (*reply_out == IMAP_LOST ||
 		(*reply_out != IMAP_OK && imap_answer_is_busy(batch->scan->imap)))
 		return imap_scan_fail(batch->scan, *reply_out);
@@ -190,16 +211,16 @@ static bool batch_fetch(struct batch *batch, const uint32_t *uids, size_t count)
 	size_t half;
 	bool done;
 
-	if (imap_stop_wanted(batch->scan->imap, batch->scan->result))
+	if (!batch->under_way && imap_stop_wanted(batch->scan->imap, batch->scan->result))
 		return false;
 	done = batch_ask(batch, uids[0], uids[count - 1], 0, &reply) &&
-		batch_missing(batch, uids, count, &missing);
+	       batch_missing(batch, uids, count, &missing);
 	half = missing.count / 2;
 	if (done && missing.count && count == 1)
 		imap_uids_add(&batch->hard, uids[0]);
 	else if (done && missing.count)
 		done = (!half || batch_fetch(batch, missing.uids, half)) &&
-			batch_fetch(batch, missing.uids + half, missing.count - half);
+		       batch_fetch(batch, missing.uids + half, missing.count - half);
 	imap_uids_finish(&missing);
 	return done;
 }
@@ -234,7 +255,12 @@ static bool batch_report(struct batch *batch, uint32_t through)
 	return sink->batch(sink->ctx, through) || imap_scan_stop(batch->scan);
 }
 
-static bool batch_run(struct batch *batch, const uint32_t *uids, size_t count)
+static size_t batch_end(const struct imap_uids *fresh, size_t at, size_t step)
+{
+	return fresh->count - at < step ? fresh->count : at + step;
+}
+
+static bool batch_collect(struct batch *batch, const uint32_t *uids, size_t count)
 {
 	batch_clear(batch);
 	if (!batch_fetch(batch, uids, count))
@@ -242,23 +268,42 @@ static bool batch_run(struct batch *batch, const uint32_t *uids, size_t count)
 	for (size_t i = 0; i < batch->hard.count; i++)
 		if (!batch_fetch_hard(batch, batch->hard.uids[i]))
 			return false;
-	return batch_report(batch, uids[count - 1]);
+	return true;
 }
 
+/* Nobody wants what was asked for: its answer is read all the same, or the next command would
+ * find it. */
+static void batch_drop(struct batch *batch)
+{
+	enum imap_reply reply;
+
+	batch->low = 1;
+	batch->high = 0;
+	reply = batch_read(batch);
+	if (reply == IMAP_LOST)
+		imap_scan_fail(batch->scan, reply);
+}
+
+/*
+ * The server works on the next batch while this one is reported: it is asked for when this one
+ * is complete, and its answer is read afterwards, so that one batch at a time is in memory.
+ */
 bool imap_batches(struct imap_scan *scan)
 {
+	const struct imap_uids *fresh = &scan->fresh;
 	struct batch batch = {.scan = scan};
-	size_t at = 0, step = BATCH_FIRST;
+	size_t at = 0, end = batch_end(fresh, 0, BATCH_FIRST), next;
 	bool done = true;
 
-	while (done && at < scan->fresh.count) {
-		size_t left = scan->fresh.count - at;
-		size_t count = left < step ? left : step;
-
-		done = batch_run(&batch, scan->fresh.uids + at, count);
-		at += count;
-		step = BATCH_NEXT;
+	for (; done && at < fresh->count; at = end, end = next) {
+		done = batch_collect(&batch, fresh->uids + at, end - at);
+		next = batch_end(fresh, end, BATCH_NEXT);
+		if (done && next > end)
+			batch_send(&batch, fresh->uids[end], fresh->uids[next - 1], 0);
+		done = done && batch_report(&batch, fresh->uids[end - 1]);
 	}
+	if (batch.under_way)
+		batch_drop(&batch);
 	batch_clear(&batch);
 	free(batch.messages);
 	imap_uids_finish(&batch.hard);

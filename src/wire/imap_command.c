@@ -83,8 +83,8 @@ int imap_read_continue(struct imap *imap, const char **text_out)
 }
 
 /*
- * The length up to and with the next CRLF. There is one inside a command only behind the head of
- * a literal, since strings never hold one.
+ * The length up to and with the next CRLF. There is one inside a command only behind the head
+ * of a literal, since strings never hold one.
  */
 static size_t imap_piece_length(const char *data, size_t len)
 {
@@ -115,14 +115,17 @@ static int imap_send_command(struct imap *imap, const struct buf *command)
 	return imap_send(imap, "\r\n", 2) ? 1 : -1;
 }
 
+int imap_command_send(
+	struct imap *imap, const struct guard_limits *limits, const struct buf *command)
+{
+	return imap_send_tag(imap, limits) ? imap_send_command(imap, command) : -1;
+}
+
 enum imap_reply imap_command(
 	struct imap *imap, const struct guard_limits *limits, const struct buf *command)
 {
-	int sent;
+	int sent = imap_command_send(imap, limits, command);
 
-	if (!imap_send_tag(imap, limits))
-		return IMAP_LOST;
-	sent = imap_send_command(imap, command);
 	return sent < 0 ? IMAP_LOST : imap_read_answer(imap, sent == 0);
 }
 
@@ -138,8 +141,8 @@ enum imap_reply imap_command_text(
 	return reply;
 }
 
-bool imap_answer_line(struct imap *imap, const char *word, size_t *at, const char **line_out,
-	size_t *len_out)
+bool imap_answer_line(
+	struct imap *imap, const char *word, size_t *at, const char **line_out, size_t *len_out)
 {
 	const MMAPString *buffer = imap->session->imap_stream_buffer;
 	size_t word_len = strlen(word);

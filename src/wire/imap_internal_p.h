@@ -100,6 +100,13 @@ enum imap_reply imap_command(
 enum imap_reply imap_command_text(
 	struct imap *imap, const struct guard_limits *limits, const char *command);
 
+/*
+ * The first half of imap_command; the second is imap_read_answer. Nothing else may be asked for in
+ * between. 1: all of it is sent; 0: the server answered before; -1: lost.
+ */
+int imap_command_send(
+	struct imap *imap, const struct guard_limits *limits, const struct buf *command);
+
 /* The parts of imap_command, for exchanges that take several turns. */
 bool imap_send_tag(struct imap *imap, const struct guard_limits *limits);
 bool imap_send(struct imap *imap, const void *data, size_t len);
@@ -205,8 +212,15 @@ struct imap_fetch_handler {
 	bool fed;
 };
 
-/* Sends UID FETCH <set> <items> with the handlers in place. */
+/* Sends UID FETCH <set> <items> and reads the answer with the handlers in place. */
 enum imap_reply imap_uid_fetch(struct imap_fetch_handler *handler,
 	const struct guard_limits *limits, const char *set, const char *items);
+/*
+ * Its two halves, for who has something to do while the server works. What was sent must be read
+ * before anything else is asked for. False: lost.
+ */
+bool imap_uid_fetch_send(struct imap *imap, const struct guard_limits *limits, const char *set,
+	const char *items);
+enum imap_reply imap_uid_fetch_read(struct imap_fetch_handler *handler);
 
 #endif
