@@ -139,6 +139,7 @@ static inline void set_folders(struct fixture *fixture, const char *const *paths
 	for (size_t i = 0; i < count; i++) {
 		folders[i].raw = xstrdup(paths[i]);
 		folders[i].path = xstrdup(paths[i]);
+		folders[i].flags = strcmp(paths[i], "INBOX") == 0 ? MAIL_FOLDER_INBOX : 0;
 	}
 	assert_int_equal(store_folders_replace(fixture->store, folders, count, NULL, NULL), 0);
 	for (size_t i = 0; i < count; i++)
