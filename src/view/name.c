@@ -181,10 +181,13 @@ bool name_is_safe(const char *name, size_t len)
 		return false;
 	for (size_t at = 0; at < len;) {
 		ucs4_t c;
-		int n = name_next_char(&c, (const uint8_t *)name + at, len - at);
+		int n = 1;
 
-		if (n < 1 || name_char_unsafe(c))
-			return false;
+		if (name[at] < ' ' || name[at] >= 0x7f || name[at] == '/') {
+			n = name_next_char(&c, (const uint8_t *)name + at, len - at);
+			if (n < 1 || name_char_unsafe(c))
+				return false;
+		}
 		at += (size_t)n;
 	}
 	return true;

@@ -31,12 +31,18 @@ static bool client_is_control(const char *at)
 
 bool client_text_sound(const char *text)
 {
+	bool plain = true;
+
 	if (!text)
 		return true;
-	for (const char *at = text; *at; at++)
+	for (const char *at = text; *at; at++) {
+		if (*at >= ' ' && *at < 0x7f)
+			continue;
 		if (client_is_control(at))
 			return false;
-	return utf8_valid(text, strlen(text));
+		plain = false;
+	}
+	return plain || utf8_valid(text, strlen(text));
 }
 
 void client_text_tame(char *text)
