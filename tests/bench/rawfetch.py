@@ -2,7 +2,8 @@
 
     rawfetch.py PORT USER headers|bodies
 
-Plain IMAP on loopback. Prints the seconds between sending the FETCH and its tagged answer.
+Plain IMAP on loopback. Prints the seconds between sending the FETCH and its tagged answer, the
+seconds of the whole session (connecting, LOGIN, LIST, EXAMINE, FETCH), and the bytes of the answer.
 """
 import socket
 import sys
@@ -33,17 +34,20 @@ def until(sock, tag):
 
 def main():
     port, user, what = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+    begun = time.monotonic()
     sock = socket.create_connection(('127.0.0.1', port))
     sock.recv(65536)
-    for tag, command in ((b'a', b'LOGIN ' + user.encode() + b' secret'), (b'b', b'EXAMINE INBOX')):
+    for tag, command in ((b'a', b'LOGIN ' + user.encode() + b' secret'), (b'b', b'LIST "" "*"'),
+                         (b'c', b'EXAMINE INBOX')):
         sock.sendall(tag + b' ' + command + b'\r\n')
         data = b''
         while tag + b' OK' not in data:
             data += sock.recv(65536)
     start = time.monotonic()
-    sock.sendall(b'c UID FETCH 1:* (' + ITEMS[what] + b')\r\n')
-    total = until(sock, b'c')
-    print(f'{time.monotonic() - start:.3f} {total}')
+    sock.sendall(b'd UID FETCH 1:* (' + ITEMS[what] + b')\r\n')
+    total = until(sock, b'd')
+    end = time.monotonic()
+    print(f'{end - start:.3f} {end - begun:.3f} {total}')
 
 
 main()
