@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mountmail/base/cleanup.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -24,14 +25,38 @@ static void note(int number)
 	noted = number;
 }
 
+/*
+ * Waits until something was typed. A signal that comes before the wait begins must end it too:
+ * the mask is lifted by the very call that waits. 0 or -errno, -EINTR when a signal came.
+ */
+static int await_key(int terminal)
+{
+	struct pollfd key = {.fd = terminal, .events = POLLIN};
+	sigset_t noting, before;
+	int result;
+
+	sigemptyset(&noting);
+	for (size_t i = 0; i < NOTED_COUNT; i++)
+		sigaddset(&noting, noted_signals[i]);
+	sigprocmask(SIG_BLOCK, &noting, &before);
+	result = noted ? -EINTR : ppoll(&key, 1, NULL, &before) < 0 ? -errno : 0;
+	/* read() shall not be spared SIGTTIN: in the background, what is typed is another's. */
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return noted ? -EINTR : result;
+}
+
 /* The line that is typed, up to room bytes; -EINTR when a signal came. */
 static ssize_t read_line(int terminal, char *line, size_t room)
 {
 	size_t len = 0;
 
 	while (len < room) {
-		ssize_t got = read(terminal, line + len, 1);
+		int ready = await_key(terminal);
+		ssize_t got;
 
+		if (ready < 0)
+			return ready;
+		got = read(terminal, line + len, 1);
 		if (got < 0)
 			return -errno;
 		if (got == 0 || line[len] == '\n')
@@ -64,7 +89,9 @@ static ssize_t ask_once(int terminal, const char *prompt, char *line, size_t roo
 			len = read_line(terminal, line, room);
 		if (write(terminal, "\n", 1) < 0 && len >= 0)
 			len = -errno;
-		while (tcsetattr(terminal, TCSAFLUSH, &loud) < 0 && errno == EINTR && !noted)
+		/* A second signal leaves no silence; in the background it is not ours. */
+		while (tcsetattr(terminal, TCSAFLUSH, &loud) < 0 && errno == EINTR &&
+			noted != SIGTTOU)
 			;
 	}
 	for (size_t i = 0; i < NOTED_COUNT; i++)
