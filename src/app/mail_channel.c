@@ -13,7 +13,7 @@
 
 void mail_channel_init(struct mail_channel *channel, int fd)
 {
-	*channel = (struct mail_channel){.fd = fd};
+	*channel = (struct mail_channel){.fd = fd, .timeout_ms = ANSWER_TIMEOUT_MS};
 	pthread_mutex_init(&channel->lock, NULL);
 }
 
@@ -21,7 +21,7 @@ void mail_channel_init(struct mail_channel *channel, int fd)
 static int await(struct mail_channel *channel, uint32_t serial, struct channel_message *answer,
 	int *passed_out)
 {
-	int64_t end = clock_now_ms() + ANSWER_TIMEOUT_MS;
+	int64_t end = clock_now_ms() + channel->timeout_ms;
 
 	for (;;) {
 		struct pollfd poller = {.fd = channel->fd, .events = POLLIN};
@@ -42,6 +42,7 @@ static int await(struct mail_channel *channel, uint32_t serial, struct channel_m
 		/* The answer to a question that was given up. */
 		if (*passed_out >= 0)
 			close(*passed_out);
+		*passed_out = -1;
 	}
 }
 

@@ -23,6 +23,7 @@ _Noreturn void mail_process(
 struct mail_channel {
 	pthread_mutex_t lock; /* one question at a time */
 	int fd;
+	int timeout_ms; /* for an answer */
 	uint32_t serial;
 };
 
