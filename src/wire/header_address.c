@@ -255,7 +255,8 @@ void header_sender(const char *data, size_t len, struct buf *out)
 	if (!find_first(data, len, &found) || memmem(found.data, found.len, "=?", 2)) {
 		buf_clear(&found);
 		header_decode(data, len, &decoded);
-		find_first(decoded.data, decoded.len, &found);
+		if (decoded.len)
+			find_first(decoded.data, decoded.len, &found);
 	}
 	if (found.len)
 		header_clean(found.data, found.len, out);

@@ -74,7 +74,7 @@ static size_t text_plain_run(const struct header_text *text, const uint8_t *data
 
 void header_text_put(struct header_text *text, const void *data, size_t len)
 {
-	const uint8_t *at = data, *end = at + len;
+	const uint8_t *at = data, *end = len ? at + len : at; /* nothing may be NULL */
 
 	while (at < end && !text->full) {
 		size_t run = text_plain_run(text, at, (size_t)(end - at));

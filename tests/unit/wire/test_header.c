@@ -391,7 +391,8 @@ static void test_line_ends(void **state)
 static void test_there_is_nothing(void **state)
 {
 	static const char *const texts[] = {"", "\r\n", "\r\nSubject: body", ":", ": x\r\n",
-		"Subject", "Subject: \r\n", "Subject:", " Subject: x\r\n", "\0Subject: x"};
+		"Subject", "Subject: \r\n", "Subject:", " Subject: x\r\n", "\0Subject: x",
+		"From: \x01\n", "Subject: \x1b$B\x1b(B\n", "From: =?iso-2022-jp?B?GyRC?= <>\n"};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		struct mail_fields fields;
