@@ -214,13 +214,32 @@ static bool scan_divider(struct scan *scan, char c, bool *found)
 	}
 }
 
+/* Letters and the like, which mean nothing but themselves. How many there are. */
+static size_t scan_plain_run(const struct scan *scan)
+{
+	const char *at = scan->at;
+
+	while (at < scan->end &&
+		((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
+			(*at >= '0' && *at <= '9') || *at == '.' || *at == '-'))
+		at++;
+	return (size_t)(at - scan->at);
+}
+
 static bool scan_run(struct scan *scan)
 {
 	bool found = false;
 
 	while (scan->at < scan->end && !found) {
+		size_t plain = scan_plain_run(scan);
 		char c = *scan->at;
 
+		if (plain > 1) {
+			scan_word_char(scan, c);
+			token_put(scan, scan->at + 1, plain - 1);
+			scan->at += plain;
+			continue;
+		}
 		if ((c == '"' || c == '(') && scan_enclosed(scan))
 			continue;
 		scan->at++;

@@ -105,8 +105,21 @@ static bool text_is_jis(const char *data, size_t len)
 void header_text_put_raw(struct header_text *text, const char *data, size_t len)
 {
 	struct buf utf8 = BUF_INIT;
+	size_t plain;
 	bool jis;
 
+	/* The blank behind the colon, then what is plain: nearly always that is all. */
+	while (len && *data == ' ')
+		data++, len--, text->blank = true;
+	if (!text->begun)
+		text->blank = false;
+	plain = text_plain_run(text, (const uint8_t *)data, len);
+	if (plain) {
+		buf_append(text->out, data, plain);
+		text->begun = true;
+		data += plain;
+		len -= plain;
+	}
 	if (text->full || !len)
 		return;
 	jis = memchr(data, 0x1b, len) && text_is_jis(data, len);
