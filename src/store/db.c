@@ -32,7 +32,8 @@ static int db_fail(struct db *db, const char *doing)
 
 static const char db_writer_setup[] =
 	"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;"
-	"PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=2000; PRAGMA trusted_schema=OFF;";
+	"PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=8000; PRAGMA "
+	"journal_size_limit=8388608; PRAGMA trusted_schema=OFF;";
 static const char db_reader_setup[] =
 	"PRAGMA query_only=1; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4096;"
 	"PRAGMA trusted_schema=OFF;";

@@ -67,14 +67,43 @@ static bool part_put(struct part *part, const void *bytes, size_t len)
 	return true;
 }
 
+/* Puts the ASCII letters and digits that text begins with, as many as fit. How many there are.
+ */
+static size_t part_put_plain(struct part *part, const uint8_t *text, size_t len, bool *full)
+{
+	size_t run = 0, room = part->max - part->len;
+
+	while (run < len && name_ascii_plain(text[run]))
+		run++;
+	if (!run)
+		return 0;
+	if (part->gap && part->len && part->out[part->len - 1] != '-' && room)
+		room--; /* for the dash */
+	*full = run > room;
+	if (room)
+		part_put(part, text, run < room ? run : room);
+	return run;
+}
+
 static void part_clean(struct part *part, const uint8_t *text, size_t len)
 {
 	unsigned marks = NAME_MARKS_MAX; /* a mark has nothing to join at the beginning */
+	bool full = false;
 
 	while (len) {
+		size_t plain = part_put_plain(part, text, len, &full);
 		ucs4_t c;
-		int n = name_next_char(&c, text, len);
+		int n;
 
+		if (plain) {
+			if (full)
+				break;
+			marks = 0;
+			text += plain;
+			len -= plain;
+			continue;
+		}
+		n = name_next_char(&c, text, len);
 		if (n < 1) {
 			n = 1;
 			part->gap = true;
