@@ -33,6 +33,7 @@ void backend_result_ok(struct backend_result *result)
 {
 	result->status = BACKEND_OK;
 	result->retry_ms = 0;
+	result->broke = false;
 	result->text[0] = '\0';
 }
 
@@ -43,6 +44,7 @@ void backend_result_set(
 
 	result->status = status;
 	result->retry_ms = 0;
+	result->broke = false;
 	va_start(args, format);
 	vsnprintf(result->text, sizeof(result->text), format, args);
 	va_end(args);

@@ -254,6 +254,8 @@ static bool child_scan(struct child *child, struct backend *backend, struct fram
 	scan.epoch = frame_get_u64(frame);
 	scan.last_uid = frame_get_u32(frame);
 	scan.survey = frame_get_u8(frame) != 0;
+	scan.most = frame_get_u32(frame);
+	scan.stub_first = frame_get_u8(frame) != 0;
 	sound = raw && frame_at_end(frame);
 	if (sound)
 		backend->ops->scan(backend, &scan, &sink, result);
@@ -340,6 +342,7 @@ void child_serve(struct child *child, struct backend *backend)
 		child_begin(child, FRAME_RESULT);
 		frame_put_u8(&child->writer, (uint8_t)result.status);
 		frame_put_u32(&child->writer, result.retry_ms);
+		frame_put_u8(&child->writer, result.broke);
 		frame_put_str(&child->writer, result.text);
 		frame_end(&child->writer);
 		child_flush(child);
@@ -350,12 +353,14 @@ void child_refuse(struct child *child, const char *text)
 {
 	struct frame frame;
 
-	/* Were it not read, the mail process would find a broken channel instead of the text. */
+	/* Were it not read, the mail process would find a broken channel instead of the text.
+	 */
 	if (frame_read(&child->reader, &frame, -1) != 1)
 		return;
 	child_begin(child, FRAME_RESULT);
 	frame_put_u8(&child->writer, BACKEND_REFUSED);
 	frame_put_u32(&child->writer, 0);
+	frame_put_u8(&child->writer, false);
 	frame_put_str(&child->writer, text);
 	frame_end(&child->writer);
 	child_flush(child);

@@ -49,12 +49,23 @@ static void client_cancel(struct backend *backend)
 	pthread_mutex_unlock(&client->lock);
 }
 
-/* Sets the result for a connection that is over. False. */
+/* Sets the result for a connection that is over, by nobody's fault. False. */
 static bool client_lost(struct client_call *call, const char *why)
 {
 	backend_result_set(call->result, BACKEND_CONNECTION_LOST, "%s",
 		atomic_load(&call->client->cancelled) ? "The connection was no longer wanted"
 						      : why);
+	return false;
+}
+
+/*
+ * The same for a process that ended or went mad: what the server says must have been too much
+ * for it. False.
+ */
+static bool client_lost_over(struct client_call *call, const char *why)
+{
+	client_lost(call, why);
+	call->result->broke = !atomic_load(&call->client->cancelled);
 	return false;
 }
 
@@ -70,7 +81,7 @@ bool client_broken(struct client_call *call, const char *rule)
 	if (!atomic_load(&call->client->cancelled))
 		log_error("wire process %d broke the rule that %s",
 			atomic_load(&call->client->pid), rule);
-	return client_lost(call, why);
+	return client_lost_over(call, why);
 }
 
 /* What a failed frame_read or frame_flush means. False. */
@@ -81,7 +92,7 @@ static bool client_failed(struct client_call *call, int status)
 	if (status == -EPROTO)
 		return client_broken(call, "frames have a length and a type");
 	if (status == -EPIPE)
-		return client_lost(
+		return client_lost_over(
 			call, "The process that speaks to the server ended unexpectedly");
 	if (status == 0 || status == -ETIMEDOUT) {
 		snprintf(why, sizeof(why),
@@ -133,13 +144,16 @@ static bool client_read_result(struct client_call *call, struct frame *frame)
 {
 	uint8_t status = frame_get_u8(frame);
 	uint32_t retry_ms = frame_get_u32(frame);
+	uint8_t broke = frame_get_u8(frame);
 	char *text = frame_get_str(frame, sizeof(call->result->text) - 1);
-	bool sound = text && frame_at_end(frame) && status <= BACKEND_REFUSED;
+	bool sound = text && frame_at_end(frame) && status <= BACKEND_REFUSED &&
+		     broke <= (status == BACKEND_CONNECTION_LOST);
 
 	if (sound) {
 		client_text_tame(text);
 		backend_result_set(call->result, (enum backend_status)status, "%s",
 			status == BACKEND_OK ? "" : text);
+		call->result->broke = broke;
 		call->result->retry_ms =
 			retry_ms < CLIENT_RETRY_MAX_MS ? retry_ms : CLIENT_RETRY_MAX_MS;
 	}

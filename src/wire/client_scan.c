@@ -178,5 +178,7 @@ void client_scan(struct backend *backend, const struct backend_scan *want,
 	frame_put_u64(writer, want->epoch);
 	frame_put_u32(writer, want->last_uid);
 	frame_put_u8(writer, want->survey);
+	frame_put_u32(writer, want->most);
+	frame_put_u8(writer, want->stub_first);
 	client_finish(&scan.call);
 }

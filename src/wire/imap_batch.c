@@ -255,8 +255,13 @@ static bool batch_report(struct batch *batch, uint32_t through)
 	return sink->batch(sink->ctx, through) || imap_scan_stop(batch->scan);
 }
 
-static size_t batch_end(const struct imap_uids *fresh, size_t at, size_t step)
+/* Where the batch ends that begins at at. */
+static size_t batch_end(const struct imap_scan *scan, size_t at, size_t step)
 {
+	const struct imap_uids *fresh = &scan->fresh;
+
+	if (scan->want->most && step > scan->want->most)
+		step = scan->want->most;
 	return fresh->count - at < step ? fresh->count : at + step;
 }
 
@@ -284,6 +289,16 @@ static void batch_drop(struct batch *batch)
 		imap_scan_fail(batch->scan, reply);
 }
 
+/* One that is not asked for. */
+static bool batch_stub(struct imap_scan *scan, uint32_t uid)
+{
+	const struct mail_message stub = {.uid = uid, .bad = true};
+	const struct backend_scan_sink *sink = scan->sink;
+
+	return (sink->message(sink->ctx, &stub) && sink->batch(sink->ctx, uid)) ||
+	       imap_scan_stop(scan);
+}
+
 /*
  * The server works on the next batch while this one is reported: it is asked for when this one
  * is complete, and its answer is read afterwards, so that one batch at a time is in memory.
@@ -292,12 +307,13 @@ bool imap_batches(struct imap_scan *scan)
 {
 	const struct imap_uids *fresh = &scan->fresh;
 	struct batch batch = {.scan = scan};
-	size_t at = 0, end = batch_end(fresh, 0, BATCH_FIRST), next;
-	bool done = true;
+	size_t at = scan->want->stub_first && fresh->count;
+	size_t end = batch_end(scan, at, BATCH_FIRST), next;
+	bool done = !at || batch_stub(scan, fresh->uids[0]);
 
 	for (; done && at < fresh->count; at = end, end = next) {
 		done = batch_collect(&batch, fresh->uids + at, end - at);
-		next = batch_end(fresh, end, BATCH_NEXT);
+		next = batch_end(scan, end, BATCH_NEXT);
 		if (done && next > end)
 			batch_send(&batch, fresh->uids[end], fresh->uids[next - 1], 0);
 		done = done && batch_report(&batch, fresh->uids[end - 1]);

@@ -64,6 +64,7 @@ static void imap_result_lost(
 		imap_lost_reason(imap),
 		busy ? " (the server is busy; wait before trying again)" : "");
 	result->retry_ms = wait;
+	result->broke = !busy && imap->stream && !stream_is_away(imap->stream);
 }
 
 void imap_result_fail(struct imap *imap, struct backend_result *result, enum imap_reply reply,

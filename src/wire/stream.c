@@ -59,6 +59,19 @@ void stream_fail(struct stream *stream, const char *format, ...)
 	va_end(args);
 }
 
+void stream_fail_errno(struct stream *stream, int code)
+{
+	/* These two are the other side's doing. */
+	if (!stream->failure[0])
+		stream->away = code != ECONNRESET && code != EPIPE;
+	stream_fail(stream, "%s", strerror(code));
+}
+
+bool stream_is_away(const struct stream *stream)
+{
+	return stream->away;
+}
+
 const char *stream_failure(const struct stream *stream)
 {
 	return stream->failure;
@@ -107,19 +120,21 @@ bool stream_wait(struct stream *stream, short events)
 		left -= clock_now_ms() - start;
 		if (r > 0)
 			break;
+		if (r < 0 && errno == EINTR)
+			continue;
+		stream->away = true;
 		if (r == 0) {
 			stream_fail(stream, "the server gave no answer for %u seconds",
 				(stream->conf->timeout_ms + 999) / 1000);
 			return false;
 		}
-		if (errno != EINTR) {
-			stream_fail(stream, "waiting for the server: %s", strerror(errno));
-			return false;
-		}
+		stream_fail(stream, "waiting for the server: %s", strerror(errno));
+		return false;
 	}
 	stream->patience_ms = left > 0 ? left : 0;
 	if (stream->watch_fd < 0 || !fds[1].revents)
 		return true;
+	stream->away = true;
 	stream_fail(stream, "it is no longer wanted");
 	return false;
 }
@@ -131,7 +146,10 @@ static ssize_t stream_plain_result(struct stream *stream, ssize_t r)
 		return r;
 	if (r < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return 0;
-	stream_fail(stream, "%s", r == 0 ? "the server closed it" : strerror(errno));
+	if (r == 0)
+		stream_fail(stream, "the server closed it");
+	else
+		stream_fail_errno(stream, errno);
 	return -1;
 }
 

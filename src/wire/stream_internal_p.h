@@ -21,6 +21,7 @@ struct stream {
 	void (*heard)(void *ctx); /* see stream_on_progress(); NULL */
 	void *heard_ctx;
 	char failure[256];
+	bool away; /* failed because nothing came or the network did, not by the server's doing */
 	char refusal[400]; /* why the certificate was refused, and what can be done; "" */
 };
 
@@ -31,6 +32,8 @@ void stream_destroy(struct stream *stream);
 /* Keeps the first reason. */
 void stream_fail(struct stream *stream, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* The same with what a system call said. */
+void stream_fail_errno(struct stream *stream, int code);
 
 /*
  * Waits for events on the connection as long as there is patience. False with the stream

@@ -63,5 +63,7 @@ void stream_on_progress(struct stream *stream, void (*heard)(void *ctx), void *c
 
 /* Why the last read or write failed, for a person; "" when none did. Borrowed. */
 const char *stream_failure(const struct stream *stream);
+/* Whether it was silence or the network, and not the server that hung up. */
+bool stream_is_away(const struct stream *stream);
 
 #endif

@@ -18,7 +18,7 @@ static void tls_fail(struct stream *stream, int error, int code)
 		ERR_GET_REASON(reason) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
 		stream_fail(stream, "the server closed it");
 	else if (error == SSL_ERROR_SYSCALL && code)
-		stream_fail(stream, "%s", strerror(code));
+		stream_fail_errno(stream, code);
 	else
 		stream_fail(stream, "TLS: %s",
 			(reason ? ERR_reason_error_string(reason) : NULL) ?: "unknown fault");

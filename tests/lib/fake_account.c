@@ -298,6 +298,13 @@ void fake_message_set_status(
 	fake_unlock(account);
 }
 
+void fake_message_set_poison(
+	struct fake_account *account, const char *raw, uint32_t uid, bool poison)
+{
+	fake_lock_message(account, raw, uid)->poison = poison;
+	fake_unlock(account);
+}
+
 unsigned fake_message_fetches(struct fake_account *account, const char *raw, uint32_t uid)
 {
 	unsigned fetches = fake_lock_message(account, raw, uid)->fetches;

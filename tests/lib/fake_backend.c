@@ -91,6 +91,7 @@ bool fake_at(struct fake_run *run, uint64_t delivered)
 	backend_result_set(run->result, run->fault.status, "scripted: %s",
 		backend_status_name(run->fault.status));
 	run->result->retry_ms = run->fault.retry_ms;
+	run->result->broke = run->fault.broke;
 	return false;
 }
 

@@ -53,6 +53,12 @@ void fake_message_claim_size(
  */
 void fake_message_set_status(struct fake_account *account, const char *raw, uint32_t uid,
 	enum backend_status status);
+/*
+ * The connection breaks whenever its header is asked for, and before anything of its batch is
+ * reported.
+ */
+void fake_message_set_poison(
+	struct fake_account *account, const char *raw, uint32_t uid, bool poison);
 /* How often its body was delivered to the end. */
 unsigned fake_message_fetches(struct fake_account *account, const char *raw, uint32_t uid);
 
@@ -79,6 +85,7 @@ struct fake_fault {
 	bool block; /* until fake_release() or cancel() */
 	enum backend_status status;
 	uint32_t retry_ms; /* with BACKEND_THROTTLED */
+	bool broke;	   /* with BACKEND_CONNECTION_LOST */
 	uint32_t times; /* calls it strikes; 0: one; FAKE_ALWAYS: until fake_script_clear() */
 };
 
@@ -109,7 +116,7 @@ bool fake_wait_calls(
 	struct fake_account *account, enum fake_call call, unsigned calls, uint32_t timeout_ms);
 /*
  * The calls in the order they began, one a line: "open", "list", "scan INBOX 7 survey"
- * (last_uid), "fetch INBOX 3,5". Owned by the caller.
+ * (last_uid), "scan INBOX 7 most 64 stub", "fetch INBOX 3,5". Owned by the caller.
  */
 char *fake_log(struct fake_account *account);
 void fake_log_clear(struct fake_account *account);

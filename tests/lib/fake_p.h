@@ -14,6 +14,7 @@ struct fake_message {
 	char *body;		  /* owned */
 	size_t len;
 	enum backend_status status;
+	bool poison;
 	unsigned fetches;
 };
 
@@ -58,7 +59,8 @@ struct fake_run {
 	struct fake_account *account;
 	struct backend_result *result;
 	struct fake_fault fault;
-	bool armed; /* fault has not struck yet */
+	bool armed;	    /* fault has not struck yet */
+	uint64_t delivered; /* messages of a scan */
 };
 
 static inline struct fake_backend *fake_of(struct backend *backend)

@@ -1,11 +1,13 @@
 #include "fake_p.h"
 #include <mountmail/base/xalloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* A folder as it was when the scan began. */
 struct fake_snapshot {
 	struct backend_folder_state state;
 	struct mail_message *messages; /* owned, each of them too */
+	bool *poison;		       /* owned; for each of them */
 	size_t count;
 	unsigned batch;
 };
@@ -20,9 +22,12 @@ static bool fake_snapshot_take(
 	folder = fake_find(account, raw);
 	if (folder && !(folder->mail.flags & MAIL_FOLDER_NOSELECT)) {
 		out->messages = xcalloc(folder->count + 1, sizeof(*out->messages));
-		for (; out->count < folder->count; out->count++)
+		out->poison = xcalloc(folder->count + 1, sizeof(*out->poison));
+		for (; out->count < folder->count; out->count++) {
 			fake_mail_copy(
 				&out->messages[out->count], &folder->messages[out->count].mail);
+			out->poison[out->count] = folder->messages[out->count].poison;
+		}
 		out->state.epoch = folder->epoch;
 		out->state.exists = (uint32_t)folder->count;
 		out->state.uidnext = folder->uidnext;
@@ -37,6 +42,7 @@ static void fake_snapshot_finish(struct fake_snapshot *snapshot)
 	for (size_t i = 0; i < snapshot->count; i++)
 		mail_message_finish(&snapshot->messages[i]);
 	free(snapshot->messages);
+	free(snapshot->poison);
 }
 
 static bool fake_survey(struct fake_run *run, const struct fake_snapshot *snapshot,
@@ -49,31 +55,64 @@ static bool fake_survey(struct fake_run *run, const struct fake_snapshot *snapsh
 	return sink->surveyed(sink->ctx) || fake_stopped(run);
 }
 
-static bool fake_messages(struct fake_run *run, const struct fake_snapshot *snapshot,
-	uint32_t last_uid, const struct backend_scan_sink *sink)
+/* Asks for the messages from at to before end. False, with result, when one of them is poison.
+ */
+static bool fake_ask(
+	struct fake_run *run, const struct fake_snapshot *snapshot, size_t at, size_t end)
 {
-	uint32_t through = 0;
-	uint64_t delivered = 0;
-
-	for (size_t i = 0; i < snapshot->count; i++) {
-		const struct mail_message *message = &snapshot->messages[i];
-
-		if (message->uid <= last_uid)
+	for (; at < end; at++) {
+		if (!snapshot->poison[at])
 			continue;
-		if (!fake_at(run, delivered))
-			return false;
-		if (!sink->message(sink->ctx, message))
-			return fake_stopped(run);
-		through = message->uid;
-		if (++delivered % snapshot->batch)
-			continue;
-		if (!sink->batch(sink->ctx, through))
-			return fake_stopped(run);
-		through = 0;
-	}
-	if (!fake_at(run, delivered))
+		backend_result_set(run->result, BACKEND_CONNECTION_LOST, "poison: uid %u",
+			snapshot->messages[at].uid);
+		run->result->broke = true;
 		return false;
-	return !through || sink->batch(sink->ctx, through) || fake_stopped(run);
+	}
+	return true;
+}
+
+static bool fake_batch(struct fake_run *run, const struct fake_snapshot *snapshot, size_t at,
+	size_t end, size_t step, const struct backend_scan_sink *sink)
+{
+	if (!fake_ask(run, snapshot, at, end))
+		return false;
+	for (size_t i = at; i < end; i++) {
+		if (!fake_at(run, run->delivered++))
+			return false;
+		if (!sink->message(sink->ctx, &snapshot->messages[i]))
+			return fake_stopped(run);
+	}
+	if (end - at < step && !fake_at(run, run->delivered))
+		return false;
+	return sink->batch(sink->ctx, snapshot->messages[end - 1].uid) || fake_stopped(run);
+}
+
+static bool fake_stub(struct fake_run *run, uint32_t uid, const struct backend_scan_sink *sink)
+{
+	const struct mail_message stub = {.uid = uid, .bad = true};
+
+	return (sink->message(sink->ctx, &stub) && sink->batch(sink->ctx, uid)) ||
+	       fake_stopped(run);
+}
+
+static bool fake_messages(struct fake_run *run, const struct fake_snapshot *snapshot,
+	const struct backend_scan *scan, const struct backend_scan_sink *sink)
+{
+	size_t step = snapshot->batch, at = 0, end;
+
+	if (scan->most && step > scan->most)
+		step = scan->most;
+	while (at < snapshot->count && snapshot->messages[at].uid <= scan->last_uid)
+		at++;
+	if (scan->stub_first && at < snapshot->count &&
+		!fake_stub(run, snapshot->messages[at++].uid, sink))
+		return false;
+	for (; at < snapshot->count; at = end) {
+		end = snapshot->count - at < step ? snapshot->count : at + step;
+		if (!fake_batch(run, snapshot, at, end, step, sink))
+			return false;
+	}
+	return fake_at(run, run->delivered);
 }
 
 static void fake_scan_run(struct fake_run *run, const struct backend_scan *scan,
@@ -88,7 +127,7 @@ static void fake_scan_run(struct fake_run *run, const struct backend_scan *scan,
 		return;
 	}
 	if (!scan->survey || fake_survey(run, snapshot, scan->last_uid, sink))
-		fake_messages(run, snapshot, scan->last_uid, sink);
+		fake_messages(run, snapshot, scan, sink);
 }
 
 void fake_scan(struct backend *backend, const struct backend_scan *scan,
@@ -97,8 +136,12 @@ void fake_scan(struct backend *backend, const struct backend_scan *scan,
 	struct fake_snapshot snapshot;
 	struct fake_run run;
 
-	fake_note(fake_of(backend)->account, "scan %s %u%s", scan->raw, scan->last_uid,
-		scan->survey ? " survey" : "");
+	char most[32] = "";
+
+	if (scan->most)
+		snprintf(most, sizeof(most), " most %u", scan->most);
+	fake_note(fake_of(backend)->account, "scan %s %u%s%s%s", scan->raw, scan->last_uid,
+		scan->survey ? " survey" : "", most, scan->stub_first ? " stub" : "");
 	if (fake_begin(&run, backend, FAKE_SCAN, scan->raw, result) &&
 		(!run.armed || run.fault.after || fake_at(&run, 0))) {
 		if (fake_snapshot_take(run.account, scan->raw, &snapshot))

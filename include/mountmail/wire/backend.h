@@ -51,6 +51,12 @@ enum backend_status {
 struct backend_result {
 	enum backend_status status;
 	uint32_t retry_ms; /* with THROTTLED; 0: the server named no time */
+	/*
+	 * With CONNECTION_LOST: the server was there, and hung up or said what cannot be
+	 * understood, so that what it was asked for may be why. Not when it was silent or busy, nor
+	 * when the network failed.
+	 */
+	bool broke;
 	char text[512];    /* for people: what happened, at which server, what to do; "" when OK */
 };
 
@@ -93,6 +99,14 @@ struct backend_scan {
 	uint64_t epoch;    /* the epoch that last_uid belongs to; 0: nothing known yet */
 	uint32_t last_uid; /* report messages above this one in full */
 	bool survey;       /* also report which messages up to last_uid still exist, and flags */
+	/* For a folder that holds a message over whose header connections break: */
+	uint32_t most;     /* new messages in a batch, at most; 0: as many as the backend likes */
+	/*
+	 * The first new message is not asked for, but reported as bad, with nothing known of it but
+	 * its UID, in a batch of its own. It stays so until the folder is scanned anew (an epoch);
+	 * its body can be fetched as any other.
+	 */
+	bool stub_first;
 };
 
 /*

@@ -71,6 +71,14 @@
                                                                                               \
 	X(result_status_unknown, LIST, CONNECTION_LOST, "result is well-formed",              \
 		say_result(w, BACKEND_REFUSED + 1, ""))                                       \
+	X(result_fine_and_broke, LIST, CONNECTION_LOST, "result is well-formed",              \
+		say_broke(w, BACKEND_OK, 1, ""))                                              \
+	X(result_throttled_and_broke, SCAN, CONNECTION_LOST, "result is well-formed",         \
+		say_broke(w, BACKEND_THROTTLED, 1, ""))                                       \
+	X(result_broke_twice, LIST, CONNECTION_LOST, "result is well-formed",                 \
+		say_broke(w, BACKEND_CONNECTION_LOST, 2, ""))                                 \
+	X(result_broke, LIST, CONNECTION_LOST, "it hung up",                                  \
+		say_broke(w, BACKEND_CONNECTION_LOST, 1, "it hung up"))                       \
 	X(result_text_null, LIST, CONNECTION_LOST, "result is well-formed",                   \
 		say_result(w, BACKEND_OK, NULL))                                              \
 	X(result_text_long, LIST, CONNECTION_LOST, "result is well-formed",                   \

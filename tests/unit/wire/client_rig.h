@@ -37,6 +37,8 @@ struct rig {
 	int stop_at;	  /* the callback that returns false; -1 none */
 	int told;	  /* callbacks so far */
 	unsigned hangups;
+	uint32_t most; /* what scans ask for */
+	bool stub_first;
 	/* The wire process. */
 	pthread_t thread;
 	struct backend *backend;
@@ -145,7 +147,8 @@ static bool rig_on_message(void *ctx, const struct mail_message *message)
 	struct rig *rig = ctx;
 
 	buf_printf(&rig->heard, "message %u %llu %s\n", message->uid,
-		(unsigned long long)message->size, message->fields.subject);
+		(unsigned long long)message->size,
+		message->fields.subject ? message->fields.subject : "(null)");
 	return rig_more(rig);
 }
 
@@ -204,7 +207,12 @@ static enum backend_status rig_list(struct rig *rig)
 static enum backend_status rig_scan(
 	struct rig *rig, const char *raw, uint64_t epoch, uint32_t last_uid, bool survey)
 {
-	const struct backend_scan scan = {raw, epoch, last_uid, survey};
+	const struct backend_scan scan = {.raw = raw,
+		.epoch = epoch,
+		.last_uid = last_uid,
+		.survey = survey,
+		.most = rig->most,
+		.stub_first = rig->stub_first};
 	const struct backend_scan_sink sink = {rig, rig_on_begin, rig_on_existing,
 		rig_on_surveyed, rig_on_message, rig_on_batch};
 

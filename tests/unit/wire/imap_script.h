@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,7 @@ struct script {
 	const char *greeting;
 	struct turn turns[SCRIPT_TURNS];
 	size_t count;
+	atomic_uint turned; /* lines that came and fitted */
 	char tag[32];
 	struct buf heard;  /* all that the client sent */
 	char wrong[256];   /* what did not fit, "" when everything did */
@@ -99,6 +101,7 @@ static void script_play(struct script *script)
 				i, line, turn->expect);
 			return;
 		}
+		atomic_fetch_add(&script->turned, 1);
 		tag = strspn(line, "0123456789");
 		if (tag && line[tag] == ' ' && tag < sizeof(script->tag))
 			snprintf(script->tag, sizeof(script->tag), "%.*s", (int)tag, line);

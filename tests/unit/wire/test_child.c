@@ -275,6 +275,7 @@ static void test_refuse(void **state)
 	assert_int_equal(frame.type, FRAME_RESULT);
 	assert_int_equal(frame_get_u8(&frame), BACKEND_REFUSED);
 	assert_int_equal(frame_get_u32(&frame), 0);
+	assert_int_equal(frame_get_u8(&frame), 0);
 	text = frame_get_str(&frame, 100);
 	assert_string_equal(text, "not here");
 	free(text);

@@ -96,6 +96,39 @@ static void test_scan(void **state)
 					     "batch 3\n");
 }
 
+static void test_scan_narrowed(void **state)
+{
+	struct rig *rig = *state;
+	char *log;
+
+	rig->most = 2;
+	rig->stub_first = true;
+	assert_status(rig, rig_scan(rig, "INBOX", 7, 0, false), BACKEND_OK);
+	assert_string_equal(rig->heard.data, "begin 7 3 4\n"
+					     "message 1 0 (null)\n"
+					     "batch 1\n"
+					     "message 2 0 Two\n"
+					     "message 3 5 Three\n"
+					     "batch 3\n");
+	log = fake_log(rig->account);
+	assert_non_null(strstr(log, "scan INBOX 0 most 2 stub\n"));
+	free(log);
+}
+
+/* What a message broke is told as that, up to the batch before it. */
+static void test_scan_broke(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->most = 1;
+	fake_message_set_poison(rig->account, "INBOX", 2, true);
+	assert_status(rig, rig_scan(rig, "INBOX", 0, 0, false), BACKEND_CONNECTION_LOST);
+	assert_true(rig->result.broke);
+	assert_string_equal(rig->heard.data, "begin 7 3 4\n"
+					     "message 1 12 One\n"
+					     "batch 1\n");
+}
+
 static void test_scan_survey(void **state)
 {
 	struct rig *rig = *state;
@@ -380,6 +413,7 @@ static void cancel_in(enum fake_call kind, uint64_t after)
 	pthread_create(&thread, NULL, cancel_when_blocked, rig);
 	start = clock_now_ms();
 	assert_status(rig, call(rig, kind), BACKEND_CONNECTION_LOST);
+	assert_false(rig->result.broke);
 	assert_string_equal(rig->result.text, "The connection was no longer wanted");
 	assert_true(clock_now_ms() - start < RIG_TIMEOUT_MS / 2);
 	pthread_join(thread, NULL);
@@ -460,6 +494,8 @@ int main(void)
 		cmocka_unit_test(test_no_process),
 		with_open(test_list),
 		with_open(test_scan),
+		with_open(test_scan_narrowed),
+		with_open(test_scan_broke),
 		with_open(test_scan_survey),
 		with_open(test_scan_many),
 		with_open(test_scan_fields),

@@ -55,13 +55,20 @@ static void say_end(struct frame_writer *writer, enum frame_type type)
 	frame_end(writer);
 }
 
-static void say_result(struct frame_writer *writer, uint8_t status, const char *text)
+static void say_broke(
+	struct frame_writer *writer, uint8_t status, uint8_t broke, const char *text)
 {
 	frame_begin(writer, FRAME_RESULT);
 	frame_put_u8(writer, status);
 	frame_put_u32(writer, 0);
+	frame_put_u8(writer, broke);
 	frame_put_str(writer, text);
 	frame_end(writer);
+}
+
+static void say_result(struct frame_writer *writer, uint8_t status, const char *text)
+{
+	say_broke(writer, status, 0, text);
 }
 
 static void say_ok(struct frame_writer *writer)
@@ -436,6 +443,7 @@ static void test_silence(void **state)
 	start = clock_now_ms();
 	run_request(&rig);
 	check(&rig);
+	assert_false(rig.result.broke);
 	assert_true(clock_now_ms() - start >= 100 && clock_now_ms() - start < 15000);
 	rig.client->ops->close(rig.client);
 }
