@@ -167,6 +167,19 @@ static uint32_t lost_pause(struct account *account)
 		account->tuning.backoff_max_ms, backoff_random());
 }
 
+void worker_broke(struct worker *worker, const struct backend_result *result)
+{
+	struct account *account = worker->account;
+
+	worker_drop(worker);
+	if (account->stopping)
+		return;
+	log_info("%s: connection lost: %s", account->conf.name, result->text);
+	if (!account->online && account->state == ACCOUNT_ONLINE)
+		account->state = ACCOUNT_CONNECTING;
+	pthread_cond_broadcast(&account->work);
+}
+
 void worker_lost(struct worker *worker, const struct backend_result *result)
 {
 	struct account *account = worker->account;

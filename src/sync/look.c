@@ -88,6 +88,7 @@ static void look_unsurveyed(struct account *account, struct look *look, struct t
 {
 	waits_end(&account->waits, &look->waits, WAIT_DATA, 0, told);
 	look->partly = false;
+	look->narrow = (struct narrow){0};
 	queue_look_again(&account->queue, look,
 		look->waits.head || look->next_waits.head ? PRIORITY_ASKED
 							  : PRIORITY_BACKGROUND,
@@ -118,6 +119,11 @@ static void look_settle(struct worker *worker, struct look *look, enum look_end 
 		look->failures += proven;
 		look_retry(account, look, 0, told);
 		break;
+	case LOOK_BROKE:
+		look->partly = true;
+		queue_look_again(&account->queue, look, look->priority,
+			clock_now_ms() + narrow_pause_ms(&look->narrow, backoff_random()));
+		break;
 	case LOOK_THROTTLED:
 		look->partly = true;
 		look->failures++;
@@ -145,7 +151,7 @@ void look_conclude(struct worker *worker, struct look *look, enum look_end end,
 	struct account *account = worker->account;
 	struct told told = {0};
 
-	if (end != LOOK_LOST || stepped)
+	if ((end != LOOK_LOST && end != LOOK_BROKE) || stepped)
 		worker_prove(worker);
 	pthread_mutex_lock(&account->mutex);
 	if (stepped || end == LOOK_DONE || end == LOOK_UNSURVEYED) {
@@ -155,6 +161,8 @@ void look_conclude(struct worker *worker, struct look *look, enum look_end end,
 	look_settle(worker, look, end, result, &told);
 	if (end == LOOK_LOST)
 		worker_lost(worker, result);
+	else if (end == LOOK_BROKE)
+		worker_broke(worker, result);
 	pthread_cond_broadcast(&account->work);
 	account_unlock_tell(account, &told);
 	account_status_changed(account);

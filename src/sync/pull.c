@@ -14,6 +14,7 @@ enum pull_stop {
 	PULL_NOT_STOPPED,
 	PULL_NEW_EPOCH, /* what is stored is of another folder: begin anew */
 	PULL_YIELD,
+	PULL_WIDEN, /* more can be asked for at once from here on */
 	PULL_STORE, /* the store failed, error says how */
 	PULL_GONE,  /* the folder went from the store */
 	PULL_SHUTDOWN,
@@ -30,7 +31,9 @@ struct pull {
 	uint32_t uidnext;  /* as told by begin */
 	uint32_t last_uid; /* the highest that is in the store or was reported */
 	enum pull_stop stop;
-	bool stepped; /* a batch is in the store */
+	bool asking;	      /* headers are being asked for */
+	uint32_t batch_count; /* messages of it so far */
+	bool stepped;	      /* a batch is in the store */
 	struct error error;
 };
 
@@ -130,13 +133,15 @@ static bool pull_on_begin(void *ctx, const struct backend_folder_state *state)
 	if (pull->account->stopping)
 		return pull_halt(pull, PULL_SHUTDOWN);
 	pull->uidnext = state->uidnext;
+	pull->asking = !pull->scan.survey;
 	if (!renumbered && !unsure && !lower)
 		return true;
 	pull->last_uid = 0;
 	if (!pull_begin_epoch(pull, state->epoch))
 		return false;
+	pull->look->narrow = (struct narrow){0};
 	/* Where nothing was stored the scan goes on, from the first message. */
-	return !folder->last_uid || pull_halt(pull, PULL_NEW_EPOCH);
+	return (!folder->last_uid && !pull->scan.stub_first) || pull_halt(pull, PULL_NEW_EPOCH);
 }
 
 static bool pull_on_existing(void *ctx, uint32_t uid, uint32_t flags)
@@ -152,6 +157,7 @@ static bool pull_on_surveyed(void *ctx)
 	struct pull *pull = ctx;
 
 	store_batch_drop_unkept(pull->batch, pull->scan.last_uid);
+	pull->asking = true;
 	return true;
 }
 
@@ -159,6 +165,14 @@ static bool pull_on_message(void *ctx, const struct mail_message *message)
 {
 	struct pull *pull = ctx;
 
+	if (pull->look->narrow.stub)
+		log_warning(
+			"%s: folder %" PRId64 ": uid %" PRIu32
+			" is listed without its header: the connection broke %u times in a row "
+			"when it was asked for",
+			pull->account->conf.name, pull->folder.id, message->uid,
+			pull->look->narrow.losses);
+	pull->batch_count++;
 	store_batch_add(pull->batch, message);
 	return !pull->account->stopping || pull_halt(pull, PULL_SHUTDOWN);
 }
@@ -183,27 +197,30 @@ static bool pull_commit(struct pull *pull, uint32_t through, bool complete)
 static bool pull_on_batch(void *ctx, uint32_t through)
 {
 	struct pull *pull = ctx;
+	bool widen;
 
 	if (!pull_commit(pull, through, false))
 		return false;
 	pull->last_uid = through;
 	pull->stepped = true;
+	widen = narrow_came(&pull->look->narrow, pull->batch_count);
+	pull->batch_count = 0;
 	account_status_changed(pull->account);
 	if (pull->account->stopping)
 		return pull_halt(pull, PULL_SHUTDOWN);
 	if (worker_should_yield(pull->worker, pull->look))
 		return pull_halt(pull, PULL_YIELD);
-	return true;
+	return !widen || pull_halt(pull, PULL_WIDEN);
 }
 
 /*
  * What was stored before the folder was cut off a moment ago is not surveyed at each
  * continuation: a long listing that makes way often would do little else. One survey follows it
- * (LOOK_UNSURVEYED).
+ * (LOOK_UNSURVEYED). Nor while it is found out which message connections break over.
  */
 static bool pull_wants_survey(const struct pull *pull)
 {
-	return pull->folder.last_uid &&
+	return pull->folder.last_uid && !pull->look->narrow.most &&
 	       (pull->folder.listed == STORE_LISTED_FULLY || !pull->look->partly);
 }
 
@@ -220,6 +237,8 @@ static void pull_scan(struct pull *pull, struct backend_result *result)
 	};
 
 	pull->stop = PULL_NOT_STOPPED;
+	pull->asking = false;
+	pull->batch_count = 0;
 	pull->uidnext = 0;
 	pull->last_uid = pull->folder.last_uid;
 	pull->scan = (struct backend_scan){
@@ -227,6 +246,8 @@ static void pull_scan(struct pull *pull, struct backend_result *result)
 		.epoch = pull->folder.epoch,
 		.last_uid = pull->folder.last_uid,
 		.survey = pull_wants_survey(pull),
+		.most = pull->look->narrow.most,
+		.stub_first = pull->look->narrow.stub,
 	};
 	pull->batch = store_batch_create(pull->account->store, pull->folder.id);
 	worker->backend->ops->scan(worker->backend, &pull->scan, &sink, result);
@@ -251,9 +272,24 @@ static enum look_end pull_stop_end(struct pull *pull, struct backend_result *res
 		return LOOK_YIELDED;
 	case PULL_NOT_STOPPED:
 	case PULL_NEW_EPOCH:
+	case PULL_WIDEN:
 		break;
 	}
 	return LOOK_FAILED;
+}
+
+/* Lost, and perhaps over a message. */
+static enum look_end pull_lost(struct pull *pull, const struct backend_result *result)
+{
+	struct narrow *narrow = &pull->look->narrow;
+
+	if (!result->broke || !pull->asking || pull->account->stopping || !narrow_lost(narrow))
+		return LOOK_LOST;
+	log_info("%s: folder %" PRId64
+		 ": the connection breaks over a message behind uid %" PRIu32 "; %s",
+		pull->account->conf.name, pull->folder.id, pull->last_uid,
+		narrow->stub ? "the next one is passed over" : "fewer are asked for at once");
+	return LOOK_BROKE;
 }
 
 static enum look_end pull_end(struct pull *pull, struct backend_result *result)
@@ -273,7 +309,7 @@ static enum look_end pull_end(struct pull *pull, struct backend_result *result)
 		return LOOK_THROTTLED;
 	case BACKEND_CONNECTION_LOST:
 	case BACKEND_AUTH_FAILED:
-		return LOOK_LOST;
+		return pull_lost(pull, result);
 	case BACKEND_MESSAGE_GONE:
 	case BACKEND_MESSAGE_BAD:
 	case BACKEND_FOLDER_CHANGED:
@@ -290,6 +326,17 @@ static int pull_read_folder(struct pull *pull)
 	return store_folder_by_id(pull->worker->reader, pull->look->folder, &pull->folder);
 }
 
+/* Whether the folder is to be scanned once more, at once. */
+static bool pull_goes_on(struct pull *pull, const struct backend_result *result)
+{
+	if (result->status == BACKEND_FOLDER_CHANGED || pull->stop == PULL_NEW_EPOCH)
+		return true;
+	if (result->status != BACKEND_STOPPED || pull->stop != PULL_WIDEN)
+		return false;
+	pull->look->partly = true;
+	return true;
+}
+
 void pull_run(struct worker *worker, struct look *look)
 {
 	struct pull pull = {.worker = worker, .account = worker->account, .look = look};
@@ -297,7 +344,7 @@ void pull_run(struct worker *worker, struct look *look)
 	enum look_end end = LOOK_FAILED;
 
 	snprintf(result.text, sizeof(result.text), "The folder is another at each look");
-	for (int i = 0; i < PULL_TRIES; i++) {
+	for (int tries = 0; tries < PULL_TRIES; tries += pull.stop != PULL_WIDEN) {
 		int found = pull_read_folder(&pull);
 
 		if (found < 0) {
@@ -313,7 +360,7 @@ void pull_run(struct worker *worker, struct look *look)
 		}
 		pull_scan(&pull, &result);
 		end = pull_end(&pull, &result);
-		if (result.status != BACKEND_FOLDER_CHANGED && pull.stop != PULL_NEW_EPOCH)
+		if (!pull_goes_on(&pull, &result))
 			break;
 	}
 	store_folder_finish(&pull.folder);

@@ -165,6 +165,7 @@ void queue_look_end(struct queue *queue, struct waits *waits, struct look *look,
 	}
 	look->failures = 0;
 	look->partly = false;
+	look->narrow = (struct narrow){0};
 	queue_look_again(queue, look, PRIORITY_ASKED, 0);
 }
 

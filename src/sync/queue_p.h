@@ -10,6 +10,7 @@
 #ifndef MOUNTMAIL_SYNC_QUEUE_P_H
 #define MOUNTMAIL_SYNC_QUEUE_P_H
 
+#include "narrow_p.h"
 #include "waits_p.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,6 +44,7 @@ struct look {
 	bool again;  /* asked for while it ran, which may have been too late for the asker */
 	bool partly; /* was cut off: what it reported before needs no survey now */
 	unsigned failures; /* in a row, without a step forward */
+	struct narrow narrow; /* the worker's that runs it */
 	int64_t asked_ms;
 	int64_t tried_ms;
 	int64_t not_before_ms;

@@ -28,10 +28,12 @@ bool worker_should_yield(struct worker *worker, const struct look *look);
 bool worker_is_proven(const struct worker *worker);
 void worker_prove(struct worker *worker);
 
-/* connect.c. All three with the mutex held, which is opened meanwhile. */
+/* connect.c. All of them with the mutex held, which is opened meanwhile. */
 void worker_connect(struct worker *worker);
 /* The connection is lost: closes it, says when to try again. */
 void worker_lost(struct worker *worker, const struct backend_result *result);
+/* The same when it is known that the server is well. */
+void worker_broke(struct worker *worker, const struct backend_result *result);
 /* Closes it in peace. */
 void worker_close(struct worker *worker);
 
@@ -47,6 +49,7 @@ enum look_end {
 			  */
 	LOOK_YIELDED,	 /* made way for others */
 	LOOK_LOST,
+	LOOK_BROKE, /* lost over a message: again soon, with look->narrow */
 	LOOK_THROTTLED,
 	LOOK_GONE,
 	LOOK_FAILED, /* here or at the server; not the connection */

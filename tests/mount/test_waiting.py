@@ -1,5 +1,7 @@
 """Reads that wait for the server: interrupted, shared, repeated."""
+import errno
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -106,6 +108,62 @@ def test_connection_cut_in_a_listing(mounts, dovecot, user, relay):
     assert len(mount.files()) == 3000
     asked = relay.count(b'HEADER.FIELDS')
     assert asked <= 8, f'{asked} requests for headers: the listing began anew'
+
+
+def closes(relay, before):
+    relay.cut()
+    return b''
+
+
+def endless_line(relay, before):
+    return before + b'* OK ' + b'x' * 100000
+
+
+def ends_in_a_literal(relay, before):
+    return before + b'* 7 FETCH (UID 7 BODY[] {999999999999}\r\n'
+
+
+@pytest.mark.parametrize('breaks', [closes, endless_line, ends_in_a_literal])
+def test_poison_message(mounts, dovecot, user, relay, breaks):
+    """A server that breaks the session whenever one certain message is asked for."""
+    dovecot.put(user, 'INBOX', [b'Subject: number %d\r\n\r\n%d\r\n' % (i, i) for i in range(1, 41)])
+    poison = re.compile(rb'^\* \d+ FETCH \(UID 7 [^\r\n]*BODY\[', re.MULTILINE)
+    struck = []
+
+    def rewrite(data):
+        found = poison.search(data)
+        if not found:
+            return data
+        struck.append(data[found.start():found.end()])
+        return breaks(relay, data[:found.start()])
+    relay.rewrite = rewrite
+    start = time.monotonic()
+    mount = plain(mounts, user, relay).start().wait_listed()
+    assert time.monotonic() - start < 30
+    assert 3 <= len(struck) <= 8, struck
+    paths = mount.files()
+    assert sorted(paths) == list(range(1, 41))
+    assert [uid for uid, path in paths.items() if 'number' not in path.name] == [7]
+    wanted = dovecot.bodies(user)
+    for uid, path in paths.items():
+        if uid != 7:
+            assert path.read_bytes() == wanted[uid][0]
+    with pytest.raises(OSError) as error:
+        paths[7].read_bytes()
+    assert error.value.errno == errno.EIO
+    until(lambda: mount.status()['state'] == 'online', 'the mount is online again')
+    assert 'uid 7 is listed without its header' in mount.text()
+    # New mail is seen, without another walk around the one that is known to be bad.
+    before = len(struck)
+    client = dovecot.imap(user)
+    client.append('INBOX', None, None, b'Subject: number 41\r\n\r\n41\r\n')
+    client.logout()
+    assert mount.run('refresh', mount.point / 'INBOX').returncode == 0
+    assert 'number-41' in mount.files()[41].name
+    assert len(struck) == before
+    # Elsewhere it can be had: then it is what it is.
+    relay.rewrite = None
+    assert paths[7].read_bytes() == wanted[7][0]
 
 
 def test_opened_folder_first(mounts, dovecot, user, sample_mail, relay):
