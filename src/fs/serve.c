@@ -29,7 +29,8 @@ struct loop {
 	int result;
 };
 
-static void serve_log(enum fuse_log_level level, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void serve_log(
+	enum fuse_log_level level, const char *format, va_list args)
 {
 	char text[1024];
 

@@ -222,8 +222,9 @@ static int batch_write_added(struct store_batch *batch, uint32_t highest, struct
 static int batch_remove_one(struct store_batch *batch, uint32_t uid)
 {
 	static const char *const steps[] = {
-		"UPDATE folders SET bytes = bytes - (SELECT size FROM messages WHERE id = ?1),"
-		" bodies = bodies - EXISTS (SELECT 1 FROM bodies WHERE id = ?1) WHERE id = ?2",
+		("UPDATE folders SET bytes = bytes - (SELECT size FROM messages WHERE id = ?1),"
+		 " bodies = bodies - EXISTS (SELECT 1 FROM bodies WHERE id = ?1)"
+		 " WHERE id = ?2"),
 		"DELETE FROM bodies WHERE id = ?1",
 		"DELETE FROM messages WHERE id = ?1",
 	};

@@ -76,8 +76,8 @@ static int segments_remove_strays(struct store *store)
 static int segment_forget(struct store *store, int64_t id)
 {
 	static const char *const steps[] = {
-		"UPDATE folders SET bodies = bodies - (SELECT count(*) FROM bodies WHERE"
-		" segment = ?1 AND id >> 32 = folders.id)",
+		("UPDATE folders SET bodies = bodies - (SELECT count(*) FROM bodies WHERE"
+		 " segment = ?1 AND id >> 32 = folders.id)"),
 		"DELETE FROM bodies WHERE segment = ?1",
 		"DELETE FROM segments WHERE id = ?1",
 	};

@@ -21,7 +21,8 @@ static struct {
 } lines[2048];
 static size_t count;
 
-static void note(int level, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void note(
+	int level, const char *format, va_list args)
 {
 	assert_in_range(count, 0, 2047);
 	lines[count].level = level;
@@ -29,6 +30,7 @@ static void note(int level, const char *format, va_list args)
 	count++;
 }
 
+#undef syslog /* with _FORTIFY_SOURCE, clang sees a macro */
 void syslog(int level, const char *format, ...)
 {
 	va_list args;

@@ -361,8 +361,8 @@ static void test_odd_folders(void **state)
 	static const char *const levels[] = {".", "..", ".mountmail", "a/b", "x.12.eml",
 		"x.12%2Eeml", "-rf", "caf\xe9", "e\u0301", "\u00e9", "\x01&raw", "a%2Fb",
 		LONG_300 "1", LONG_300 "2",
-		"\u202e"
-		"fdp",
+		("\u202e"
+		 "fdp"),
 		"Tom & Jerry", "日本語", "\x1b[2J"};
 	struct fixture *fixture = *state;
 	struct seen *seen;

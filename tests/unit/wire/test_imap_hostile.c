@@ -257,8 +257,7 @@ static void test_fetch_with_odd_company(void **state)
 		"* 2 FETCH (UID 6 INTERNALDATE \"junk\")",
 		"* 2 FETCH (UID 6 X-GM-LABELS (\"\\\\Inbox\" {3}\r\na b))",
 		"* 2 FETCH (UID 6 X-GM-MSGID 99999999999999999999999999)",
-		"* 2 FETCH (UID 6 ENVELOPE (\"d\" \"sub\"ject\" NIL NIL NIL NIL NIL NIL NIL "
-		"NIL))",
+		"* 2 FETCH (UID 6 ENVELOPE (\"d\" \"sub\"ject\" NIL NIL NIL NIL NIL NIL NIL))",
 		"* 2 FETCH (UID 6 BODYSTRUCTURE (\"TEXT\" \"PLAIN\" BROKEN))", "* OK [ALERT]",
 		"* 2 EXPUNGE", "* 4 FETCH (FLAGS (\\Seen))", "* FOO {3}\r\n\"((\r\n"};
 
