@@ -13,8 +13,9 @@
 #define NARROW_PAUSE_MS 100u
 #define NARROW_PAUSE_MAX_MS 5000u
 
-bool narrow_lost(struct narrow *narrow)
+bool narrow_lost(struct narrow *narrow, uint32_t exists)
 {
+	narrow->exists = exists;
 	narrow->losses++;
 	/* The one to blame was not even asked for. */
 	if (narrow->stub)
@@ -33,6 +34,11 @@ bool narrow_lost(struct narrow *narrow)
 		narrow->stub = narrow->losses >= NARROW_AFTER;
 	}
 	return true;
+}
+
+bool narrow_stub_stands(const struct narrow *narrow, uint32_t exists)
+{
+	return exists >= narrow->exists;
 }
 
 bool narrow_came(struct narrow *narrow, uint32_t messages)

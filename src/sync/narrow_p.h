@@ -21,6 +21,7 @@ struct narrow {
 	uint32_t most;	   /* messages in a batch; 0: as many as the backend likes */
 	bool stub;	   /* the first one is to be listed without being asked for */
 	uint32_t suspects; /* the one to blame is among so many that come next */
+	uint32_t exists;   /* messages in the folder when it broke last */
 	unsigned losses;   /* connections broken over a batch, since one came */
 	unsigned stubs;	   /* given up, since a batch came */
 };
@@ -28,9 +29,14 @@ struct narrow {
 /*
  * A connection broke over a batch. True: with what is to be asked for now it may go better, and
  * the server is not to blame. False: nothing to be learned from it (the first time, and when
- * even less did not help).
+ * even less did not help). exists: messages in the folder, as it told at the beginning.
  */
-bool narrow_lost(struct narrow *narrow);
+bool narrow_lost(struct narrow *narrow, uint32_t exists);
+/*
+ * Whether the first one may be passed over, with so many messages in the folder now: with fewer
+ * than before it may be the one that went.
+ */
+bool narrow_stub_stands(const struct narrow *narrow, uint32_t exists);
 /*
  * A batch came, of so many messages. True: from here on more can be asked for at once, by a new
  * scan.

@@ -14,7 +14,7 @@ enum pull_stop {
 	PULL_NOT_STOPPED,
 	PULL_NEW_EPOCH, /* what is stored is of another folder: begin anew */
 	PULL_YIELD,
-	PULL_WIDEN, /* more can be asked for at once from here on */
+	PULL_AGAIN, /* something else is to be asked for from here on */
 	PULL_STORE, /* the store failed, error says how */
 	PULL_GONE,  /* the folder went from the store */
 	PULL_SHUTDOWN,
@@ -29,6 +29,7 @@ struct pull {
 	struct store_batch *batch;
 	struct backend_scan scan;
 	uint32_t uidnext;  /* as told by begin */
+	uint32_t exists;   /* likewise */
 	uint32_t last_uid; /* the highest that is in the store or was reported */
 	enum pull_stop stop;
 	bool asking;	      /* headers are being asked for */
@@ -122,6 +123,17 @@ static void pull_judge_uidnext(struct pull *pull)
 	pthread_mutex_unlock(&account->mutex);
 }
 
+/* What was to be passed over may have gone meanwhile; the next one is not to blame for it. */
+static bool pull_may_stub(struct pull *pull)
+{
+	struct narrow *narrow = &pull->look->narrow;
+
+	if (!pull->scan.stub_first || narrow_stub_stands(narrow, pull->exists))
+		return true;
+	narrow->stub = false;
+	return pull_halt(pull, PULL_AGAIN);
+}
+
 static bool pull_on_begin(void *ctx, const struct backend_folder_state *state)
 {
 	struct pull *pull = ctx;
@@ -133,9 +145,10 @@ static bool pull_on_begin(void *ctx, const struct backend_folder_state *state)
 	if (pull->account->stopping)
 		return pull_halt(pull, PULL_SHUTDOWN);
 	pull->uidnext = state->uidnext;
+	pull->exists = state->exists;
 	pull->asking = !pull->scan.survey;
 	if (!renumbered && !unsure && !lower)
-		return true;
+		return pull_may_stub(pull);
 	pull->last_uid = 0;
 	if (!pull_begin_epoch(pull, state->epoch))
 		return false;
@@ -210,7 +223,7 @@ static bool pull_on_batch(void *ctx, uint32_t through)
 		return pull_halt(pull, PULL_SHUTDOWN);
 	if (worker_should_yield(pull->worker, pull->look))
 		return pull_halt(pull, PULL_YIELD);
-	return !widen || pull_halt(pull, PULL_WIDEN);
+	return !widen || pull_halt(pull, PULL_AGAIN);
 }
 
 /*
@@ -272,7 +285,7 @@ static enum look_end pull_stop_end(struct pull *pull, struct backend_result *res
 		return LOOK_YIELDED;
 	case PULL_NOT_STOPPED:
 	case PULL_NEW_EPOCH:
-	case PULL_WIDEN:
+	case PULL_AGAIN:
 		break;
 	}
 	return LOOK_FAILED;
@@ -283,7 +296,8 @@ static enum look_end pull_lost(struct pull *pull, const struct backend_result *r
 {
 	struct narrow *narrow = &pull->look->narrow;
 
-	if (!result->broke || !pull->asking || pull->account->stopping || !narrow_lost(narrow))
+	if (!result->broke || !pull->asking || pull->account->stopping ||
+		!narrow_lost(narrow, pull->exists))
 		return LOOK_LOST;
 	log_info("%s: folder %" PRId64
 		 ": the connection breaks over a message behind uid %" PRIu32 "; %s",
@@ -331,7 +345,7 @@ static bool pull_goes_on(struct pull *pull, const struct backend_result *result)
 {
 	if (result->status == BACKEND_FOLDER_CHANGED || pull->stop == PULL_NEW_EPOCH)
 		return true;
-	if (result->status != BACKEND_STOPPED || pull->stop != PULL_WIDEN)
+	if (result->status != BACKEND_STOPPED || pull->stop != PULL_AGAIN)
 		return false;
 	pull->look->partly = true;
 	return true;
@@ -344,7 +358,7 @@ void pull_run(struct worker *worker, struct look *look)
 	enum look_end end = LOOK_FAILED;
 
 	snprintf(result.text, sizeof(result.text), "The folder is another at each look");
-	for (int tries = 0; tries < PULL_TRIES; tries += pull.stop != PULL_WIDEN) {
+	for (int tries = 0; tries < PULL_TRIES; tries += pull.stop != PULL_AGAIN) {
 		int found = pull_read_folder(&pull);
 
 		if (found < 0) {

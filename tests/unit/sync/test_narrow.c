@@ -71,7 +71,7 @@ static struct play play(unsigned count, const unsigned *poison, size_t poisons)
 		if (play_scan(&play))
 			continue;
 		play.losses++;
-		usual = narrow_lost(&play.narrow) ? 0 : usual + 1;
+		usual = narrow_lost(&play.narrow, play.count) ? 0 : usual + 1;
 		play.hopeless = usual > 1;
 	}
 	free(play.poison);
@@ -151,10 +151,10 @@ static void test_all(void **state)
 	assert_true(played.hopeless);
 	assert_int_equal(played.stubs, NARROW_STUBS_MAX);
 	/* It came back: it goes on, and may give up others again. */
-	assert_false(narrow_lost(&played.narrow));
+	assert_false(narrow_lost(&played.narrow, 100));
 	narrow_came(&played.narrow, 1);
 	assert_int_equal(played.narrow.stubs, 0);
-	assert_true(narrow_lost(&played.narrow));
+	assert_true(narrow_lost(&played.narrow, 100));
 }
 
 /* Broken while nothing suspect was asked for: nothing is learned, nothing more is given up. */
@@ -164,10 +164,22 @@ static void test_not_over_a_message(void **state)
 	unsigned soon = 0;
 
 	for (unsigned i = 0; i < 100; i++)
-		soon += narrow_lost(&narrow);
+		soon += narrow_lost(&narrow, 9);
 	assert_in_range(soon, 1, 5);
 	assert_false(narrow.stub);
 	assert_int_equal(narrow.stubs, NARROW_STUBS_MAX);
+}
+
+/* One that went is not passed over; new ones at the end change nothing. */
+static void test_gone(void **state)
+{
+	struct narrow narrow = {0};
+
+	while (!narrow.stub)
+		narrow_lost(&narrow, 9);
+	assert_true(narrow_stub_stands(&narrow, 9));
+	assert_true(narrow_stub_stands(&narrow, 10));
+	assert_false(narrow_stub_stands(&narrow, 8));
 }
 
 static void test_pauses(void **state)
@@ -195,6 +207,7 @@ int main(void)
 		cmocka_unit_test(test_many_apart),
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_not_over_a_message),
+		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_pauses),
 	};
 

@@ -158,6 +158,24 @@ static void test_another_folder(void **state)
 	expect_bad(fixture, inbox, 1, false);
 }
 
+/* It was removed while it was found out: the next one is not taken for it. */
+static void test_removed_meanwhile(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 3);
+	poison(fixture, 1);
+	fixture_start(fixture);
+	UNTIL(logged(fixture, " most 1\n") == 1);
+	fake_message_remove(fixture->fake, "INBOX", 1);
+	UNTIL(fixture_is_listed(fixture, "INBOX"));
+	inbox = fixture_folder(fixture, "INBOX");
+	assert_int_equal(fixture_row(fixture, inbox).messages, 2);
+	expect_bad(fixture, inbox, 2, false);
+	expect_bad(fixture, inbox, 3, false);
+}
+
 /* Other folders are served meanwhile. */
 static void test_others_go_on(void **state)
 {
@@ -183,6 +201,7 @@ int main(void)
 		TEST(test_other_losses),
 		TEST(test_before_it_began),
 		TEST(test_another_folder),
+		TEST(test_removed_meanwhile),
 		TEST(test_others_go_on),
 	};
 
