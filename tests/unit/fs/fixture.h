@@ -39,6 +39,7 @@ struct fixture {
 	bool last_force;
 	int unmount_result;
 	unsigned listed; /* how many messages a listing brings */
+	uint32_t poison; /* a UID whose body the server cannot give; 0: none */
 };
 
 #define FIXTURE_DATE 1714694400 /* 2024-05-03 */
@@ -64,13 +65,13 @@ static inline char byte_of(uint32_t uid, size_t at)
 static inline int server_body(
 	void *ctx, int64_t folder_id, uint32_t uid, char **data_out, size_t *len_out)
 {
+	const struct fixture *fixture = ctx;
 	size_t len = true_size(uid);
-	char *data = xmalloc(len);
+	char *data;
 
-	if (uid == 666) {
-		free(data);
+	if (uid == fixture->poison)
 		return -EIO;
-	}
+	data = xmalloc(len);
 	for (size_t i = 0; i < len; i++)
 		data[i] = byte_of(uid, i);
 	*data_out = data;

@@ -61,10 +61,10 @@ static void test_two_hundred_readers(void **state)
 	/* Nobody else is kept waiting. */
 	assert_int_equal(count_entries(fixture->point), 3);
 	fake_set_hold(fixture->account, false);
-	for (size_t i = 0; i < 200; i++) {
+	for (size_t i = 0; i < 200; i++)
 		pthread_join(readers[i].id, NULL);
+	for (size_t i = 0; i < 200; i++)
 		assert_int_equal(readers[i].result, 0);
-	}
 	assert_int_equal(fixture->account->answered[FAKE_BODY], 1);
 	free(path);
 }
@@ -84,10 +84,10 @@ static void test_crowds(void **state)
 			readers[i] = (struct reader){.path = path, .uid = uid};
 			pthread_create(&readers[i].id, NULL, reader_run, &readers[i]);
 		}
-		for (size_t i = 0; i < 16; i++) {
+		for (size_t i = 0; i < 16; i++)
 			pthread_join(readers[i].id, NULL);
+		for (size_t i = 0; i < 16; i++)
 			assert_int_equal(readers[i].result, 0);
-		}
 		free(path);
 	}
 	assert_int_equal(fixture->account->answered[FAKE_BODY], 30);
@@ -170,7 +170,7 @@ static void test_interrupted_but_fetched(void **state)
 	waitpid(pid, NULL, 0);
 	/* As a worker between its commit and its event. */
 	writer = body_writer_create(fixture->store);
-	assert_int_equal(server_body(NULL, inbox, 37, &data, &len), 0);
+	assert_int_equal(server_body(fixture, inbox, 37, &data, &len), 0);
 	assert_int_equal(body_append(writer, data, len), 0);
 	assert_int_equal(body_commit(writer, inbox, 37, &old, NULL), 0);
 	body_writer_destroy(writer);
@@ -202,6 +202,7 @@ static void test_failures(void **state)
 	fake_set_hold(fixture->account, false);
 	assert_int_equal(check_message(path, 5), 0);
 	/* One that the server cannot give. */
+	fixture->poison = 666;
 	add_messages(fixture, folder_id(fixture, "INBOX"), 666, 666, true);
 	bad = path_in(fixture, "INBOX", 666);
 	assert_int_equal(read_all(bad, &data, &len), -EIO);
@@ -390,10 +391,10 @@ static void test_end_while_waiting(void **state)
 	while (fake_waiting(fixture->account) < 8)
 		usleep(1000);
 	fs_stop(fixture->fs);
-	for (size_t i = 0; i < 8; i++) {
+	for (size_t i = 0; i < 8; i++)
 		pthread_join(readers[i].id, NULL);
+	for (size_t i = 0; i < 8; i++)
 		assert_true(readers[i].result < 0);
-	}
 	free(path);
 }
 

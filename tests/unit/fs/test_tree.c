@@ -508,8 +508,10 @@ static void test_changes_under_walkers(void **state)
 	for (size_t i = 0; i < 4; i++) {
 		walkers[i].stop = true;
 		pthread_join(walkers[i].id, NULL);
-		assert_int_equal(walkers[i].bad, 0);
 	}
+	/* All of them are gone before the first may fail: they walk on this stack. */
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(walkers[i].bad, 0);
 	assert_true(wait_until(has_entries, &want));
 	for (uint32_t uid = 301; uid <= 900; uid++) {
 		struct want ghost = {.path = path_in(fixture, "INBOX", uid), .there = false};
