@@ -1,5 +1,6 @@
 #include "row_p.h"
 #include "segments_p.h"
+#include <assert.h>
 #include <errno.h>
 #include <mountmail/base/clock.h>
 #include <mountmail/base/log.h>
@@ -203,6 +204,21 @@ static int body_find(
 	return out->segment ? 0 : -ENODATA;
 }
 
+/*
+ * Whether the body is still where it was found. When it is, after its bytes were read, they
+ * were its own: the room of a body is not used again before its row has gone.
+ */
+static bool body_is_still(struct store_reader *reader, int64_t folder_id, uint32_t uid,
+	const struct body_place *place)
+{
+	struct body_place now;
+
+	assert(!reader->held); /* in a moment that is held, nothing ever moves */
+	return body_find(reader, folder_id, uid, &now) == 0 && now.segment == place->segment &&
+	       now.offset == place->offset && now.length == place->length &&
+	       now.checksum == place->checksum;
+}
+
 static ssize_t body_pread(int fd, void *data, size_t len, uint64_t offset)
 {
 	size_t got = 0;
@@ -285,6 +301,9 @@ int body_check(struct store_reader *reader, int64_t folder_id, uint32_t uid)
 		close(fd);
 	if (whole)
 		return 0;
+	/* It went, or another thread has fetched it anew. */
+	if (!body_is_still(reader, folder_id, uid, &place))
+		return -ENODATA;
 	if (fd != -ENOENT)
 		log_warning("a cached body (uid %u) is damaged: it is fetched again", uid);
 	body_forget(reader->store, folder_id, uid);
@@ -307,6 +326,8 @@ ssize_t body_read(struct store_reader *reader, int64_t folder_id, uint32_t uid, 
 		return fd == -ENOENT ? -ENODATA : -EIO;
 	result = body_pread(fd, data, len, place.offset + offset);
 	close(fd);
+	if (!body_is_still(reader, folder_id, uid, &place))
+		return -ENODATA;
 	/* A segment that ends early is damaged: the caller fetches again. */
 	return result >= 0 && (size_t)result < len ? -ENODATA : result;
 }
