@@ -83,6 +83,7 @@ struct account {
 	unsigned threads, opening, online, idle;
 	pthread_t timer;
 	int64_t poll_at_ms;
+	unsigned polls; /* begun so far */
 
 	enum account_state state;
 	char error[512];

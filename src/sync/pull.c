@@ -8,11 +8,14 @@
 
 /* A folder that is another at each look: three tries, then later. */
 #define PULL_TRIES 3
+/* One poll in so many asks for the flags of all messages, though nothing came or went. */
+#define PULL_SURVEY_EVERY 10u
 
 /* Why a sink ended the scan. */
 enum pull_stop {
 	PULL_NOT_STOPPED,
 	PULL_NEW_EPOCH, /* what is stored is of another folder: begin anew */
+	PULL_SURVEY,	/* something came or went: all is to be compared */
 	PULL_YIELD,
 	PULL_AGAIN, /* something else is to be asked for from here on */
 	PULL_STORE, /* the store failed, error says how */
@@ -28,6 +31,7 @@ struct pull {
 	struct store_folder folder; /* as of the last read of its row */
 	struct store_batch *batch;
 	struct backend_scan scan;
+	bool quiet;	   /* no survey when the folder looks as it did */
 	uint32_t uidnext;  /* as told by begin */
 	uint32_t exists;   /* likewise */
 	uint32_t last_uid; /* the highest that is in the store or was reported */
@@ -134,6 +138,15 @@ static bool pull_may_stub(struct pull *pull)
 	return pull_halt(pull, PULL_AGAIN);
 }
 
+/*
+ * Whether nothing came or went, by two numbers: what comes raises UIDNEXT, and what goes
+ * without anything coming makes fewer.
+ */
+static bool pull_is_same(const struct pull *pull, const struct backend_folder_state *state)
+{
+	return state->exists == pull->folder.messages && state->uidnext == pull->folder.uidnext;
+}
+
 static bool pull_on_begin(void *ctx, const struct backend_folder_state *state)
 {
 	struct pull *pull = ctx;
@@ -147,8 +160,11 @@ static bool pull_on_begin(void *ctx, const struct backend_folder_state *state)
 	pull->uidnext = state->uidnext;
 	pull->exists = state->exists;
 	pull->asking = !pull->scan.survey;
-	if (!renumbered && !unsure && !lower)
+	if (!renumbered && !unsure && !lower) {
+		if (pull->quiet && !pull_is_same(pull, state))
+			return pull_halt(pull, PULL_SURVEY);
 		return pull_may_stub(pull);
+	}
 	pull->last_uid = 0;
 	if (!pull_begin_epoch(pull, state->epoch))
 		return false;
@@ -237,6 +253,25 @@ static bool pull_wants_survey(const struct pull *pull)
 	       (pull->folder.listed == STORE_LISTED_FULLY || !pull->look->partly);
 }
 
+/*
+ * A poll that nobody waits for: the survey of a large folder every minute would be most of what
+ * goes over the line. Flags, which are only in extended attributes, may be some polls old.
+ */
+static bool pull_may_be_quiet(const struct pull *pull)
+{
+	struct account *account = pull->account;
+	const struct look *look = pull->look;
+	bool quiet;
+
+	pthread_mutex_lock(&account->mutex);
+	quiet = account->polls % PULL_SURVEY_EVERY && look->priority == PRIORITY_BACKGROUND &&
+		!look->waits.head && !look->next_waits.head;
+	pthread_mutex_unlock(&account->mutex);
+	return quiet && pull->stop != PULL_SURVEY && pull->folder.epoch &&
+	       pull->folder.uidnext && pull->folder.listed == STORE_LISTED_FULLY &&
+	       !look->partly;
+}
+
 static void pull_scan(struct pull *pull, struct backend_result *result)
 {
 	struct worker *worker = pull->worker;
@@ -249,6 +284,7 @@ static void pull_scan(struct pull *pull, struct backend_result *result)
 		.batch = pull_on_batch,
 	};
 
+	pull->quiet = pull_may_be_quiet(pull);
 	pull->stop = PULL_NOT_STOPPED;
 	pull->asking = false;
 	pull->batch_count = 0;
@@ -258,7 +294,7 @@ static void pull_scan(struct pull *pull, struct backend_result *result)
 		.raw = pull->folder.raw,
 		.epoch = pull->folder.epoch,
 		.last_uid = pull->folder.last_uid,
-		.survey = pull_wants_survey(pull),
+		.survey = !pull->quiet && pull_wants_survey(pull),
 		.most = pull->look->narrow.most,
 		.stub_first = pull->look->narrow.stub,
 	};
@@ -285,6 +321,7 @@ static enum look_end pull_stop_end(struct pull *pull, struct backend_result *res
 		return LOOK_YIELDED;
 	case PULL_NOT_STOPPED:
 	case PULL_NEW_EPOCH:
+	case PULL_SURVEY:
 	case PULL_AGAIN:
 		break;
 	}
@@ -308,7 +345,7 @@ static enum look_end pull_lost(struct pull *pull, const struct backend_result *r
 
 static enum look_end pull_end(struct pull *pull, struct backend_result *result)
 {
-	bool early = pull->scan.last_uid && !pull->scan.survey;
+	bool early = pull->scan.last_uid && !pull->scan.survey && !pull->quiet;
 
 	if (pull->stop == PULL_STORE || pull->stop == PULL_GONE)
 		return pull_stop_end(pull, result);
@@ -343,7 +380,8 @@ static int pull_read_folder(struct pull *pull)
 /* Whether the folder is to be scanned once more, at once. */
 static bool pull_goes_on(struct pull *pull, const struct backend_result *result)
 {
-	if (result->status == BACKEND_FOLDER_CHANGED || pull->stop == PULL_NEW_EPOCH)
+	if (result->status == BACKEND_FOLDER_CHANGED || pull->stop == PULL_NEW_EPOCH ||
+		pull->stop == PULL_SURVEY)
 		return true;
 	if (result->status != BACKEND_STOPPED || pull->stop != PULL_AGAIN)
 		return false;

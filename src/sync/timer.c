@@ -9,6 +9,7 @@ static void timer_poll(struct account *account, int64_t now)
 	if (!account->conf.poll_s || now < account->poll_at_ms)
 		return;
 	account->poll_at_ms = now + (int64_t)account->conf.poll_s * 1000;
+	account->polls++;
 	look = queue_look(&account->queue, STORE_ROOT, PRIORITY_BACKGROUND, false);
 	look->whole |= !look->running;
 	pthread_cond_broadcast(&account->work);

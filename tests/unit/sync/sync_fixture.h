@@ -302,6 +302,18 @@ static inline void fixture_expect_log(struct fixture *fixture, const char *expec
 	free(log);
 }
 
+/* How often a part is in the log. */
+static inline unsigned fixture_logged(struct fixture *fixture, const char *part)
+{
+	char *log = fake_log(fixture->fake);
+	unsigned count = 0;
+
+	for (const char *at = log; (at = strstr(at, part)); at++)
+		count++;
+	free(log);
+	return count;
+}
+
 /* What was asked for from the first listing of the tree on. */
 static inline void fixture_expect_listing(struct fixture *fixture, const char *expected)
 {

@@ -27,18 +27,6 @@ static void poison(struct fixture *fixture, uint32_t uid)
 	fake_message_set_poison(fixture->fake, "INBOX", uid, true);
 }
 
-/* Lines of the log that hold a part. */
-static unsigned logged(struct fixture *fixture, const char *part)
-{
-	char *log = fake_log(fixture->fake);
-	unsigned count = 0;
-
-	for (const char *at = log; (at = strstr(at, part)); at++)
-		count++;
-	free(log);
-	return count;
-}
-
 static void test_one_of_forty(void **state)
 {
 	struct fixture *fixture = *state;
@@ -51,7 +39,7 @@ static void test_one_of_forty(void **state)
 	assert_int_equal(fixture_row(fixture, inbox).messages, 40);
 	for (uint32_t uid = 1; uid <= 40; uid++)
 		expect_bad(fixture, inbox, uid, uid == 7);
-	assert_int_equal(logged(fixture, " stub"), 1);
+	assert_int_equal(fixture_logged(fixture, " stub"), 1);
 	assert_in_range(fixture_counts(fixture).created, 4, 8);
 	/* Its body is asked for as any other. */
 	answer_init(&answer);
@@ -60,7 +48,7 @@ static void test_one_of_forty(void **state)
 	fixture_expect_body(fixture, inbox, 7, "a body");
 	assert_int_equal(fixture_status(fixture).state, ACCOUNT_ONLINE);
 	/* Nothing is left of it: the folder is looked at as any other. */
-	UNTIL(logged(fixture, "survey\n") == 1);
+	UNTIL(fixture_logged(fixture, "survey\n") == 1);
 	fake_log_clear(fixture->fake);
 	fixture_refresh(fixture, inbox, 0);
 	fixture_expect_log(fixture, "scan INBOX 40 survey\n");
@@ -103,8 +91,8 @@ static void test_by_chance(void **state)
 	inbox = fixture_start_listed(fixture);
 	for (uint32_t uid = 1; uid <= 10; uid++)
 		expect_bad(fixture, inbox, uid, false);
-	assert_int_equal(logged(fixture, "stub"), 0);
-	assert_true(logged(fixture, "most") > 0);
+	assert_int_equal(fixture_logged(fixture, "stub"), 0);
+	assert_true(fixture_logged(fixture, "most") > 0);
 }
 
 /* Silence, a network that fails, a server that is busy: no message's doing. */
@@ -123,7 +111,7 @@ static void test_other_losses(void **state)
 					   .retry_ms = 10,
 					   .times = 2});
 	fixture_start_listed(fixture);
-	assert_int_equal(logged(fixture, "most"), 0);
+	assert_int_equal(fixture_logged(fixture, "most"), 0);
 }
 
 /* Lost before anything of the folder was told: it is not among its messages. */
@@ -137,7 +125,7 @@ static void test_before_it_began(void **state)
 					   .broke = true,
 					   .times = 5});
 	fixture_start_listed(fixture);
-	assert_int_equal(logged(fixture, "most"), 0);
+	assert_int_equal(fixture_logged(fixture, "most"), 0);
 }
 
 /* Given up is what has the number now; when the folder is another, nothing is. */
@@ -149,7 +137,7 @@ static void test_another_folder(void **state)
 	fixture_fill(fixture, "INBOX", 3);
 	poison(fixture, 1);
 	fixture_start(fixture);
-	UNTIL(logged(fixture, " most 1\n") == 1);
+	UNTIL(fixture_logged(fixture, " most 1\n") == 1);
 	fake_folder_set_epoch(fixture->fake, "INBOX", 8);
 	fixture_fill(fixture, "INBOX", 2);
 	UNTIL(fixture_is_listed(fixture, "INBOX"));
@@ -167,7 +155,7 @@ static void test_removed_meanwhile(void **state)
 	fixture_fill(fixture, "INBOX", 3);
 	poison(fixture, 1);
 	fixture_start(fixture);
-	UNTIL(logged(fixture, " most 1\n") == 1);
+	UNTIL(fixture_logged(fixture, " most 1\n") == 1);
 	fake_message_remove(fixture->fake, "INBOX", 1);
 	UNTIL(fixture_is_listed(fixture, "INBOX"));
 	inbox = fixture_folder(fixture, "INBOX");
@@ -189,7 +177,7 @@ static void test_others_go_on(void **state)
 	fixture_start(fixture);
 	UNTIL(fixture_is_listed(fixture, "Other"));
 	assert_false(fixture_is_listed(fixture, "INBOX"));
-	UNTIL(logged(fixture, " stub") >= 1);
+	UNTIL(fixture_logged(fixture, " stub") >= 1);
 }
 
 int main(void)

@@ -304,6 +304,30 @@ static void test_polls(void **state)
 	assert_int_equal(fixture_row(fixture, inbox).messages, 2);
 }
 
+/* A poll compares all flags and UIDs only where something came or went. */
+static void test_quiet_polls(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t inbox;
+
+	fixture->conf.poll_s = 1;
+	fixture_fill(fixture, "INBOX", 5);
+	inbox = fixture_start_listed(fixture);
+	UNTIL(fixture_logged(fixture, "scan INBOX 5\n") >= 2);
+	assert_int_equal(fixture_logged(fixture, "survey"), 0);
+	fake_message_remove(fixture->fake, "INBOX", 3);
+	UNTIL(fixture_row(fixture, inbox).messages == 4);
+	assert_true(fixture_logged(fixture, "scan INBOX 5 survey\n") >= 1);
+	fake_message_remove(fixture->fake, "INBOX", 5);
+	fixture_fill(fixture, "INBOX", 1); /* as many as before, and not the same */
+	UNTIL(fixture_row(fixture, inbox).last_uid == 6);
+	assert_int_equal(fixture_row(fixture, inbox).messages, 4);
+	/* Whoever asks is told of flags too. */
+	fake_log_clear(fixture->fake);
+	fixture_refresh(fixture, inbox, 0);
+	assert_true(fixture_logged(fixture, "scan INBOX 6 survey\n") >= 1);
+}
+
 /* A folder that cannot be looked at keeps no other waiting, and is tried again. */
 static void test_throttled_folder(void **state)
 {
@@ -418,6 +442,7 @@ int main(void)
 		TEST(test_empty_tree_not_believed),
 		TEST(test_folder_vanishes_from_the_queue),
 		TEST(test_polls),
+		TEST(test_quiet_polls),
 		TEST(test_throttled_folder),
 		TEST(test_deadly_folder),
 		TEST(test_closed_folder),
