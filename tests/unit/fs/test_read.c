@@ -153,7 +153,7 @@ static void test_interrupted_but_fetched(void **state)
 	struct fixture *fixture = *state;
 	struct body_writer *writer;
 	struct stat stat_buf;
-	char *path, *data;
+	char *path, *data = NULL;
 	int64_t inbox;
 	uint64_t old;
 	size_t len;
