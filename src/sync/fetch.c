@@ -79,6 +79,7 @@ static void fetch_call(struct fetch *fetch, struct backend_result *result)
 		.data = fetch_on_data,
 		.done = fetch_on_done,
 		.failed = fetch_on_failed,
+		.alive = fetch_on_alive,
 	};
 
 	for (size_t i = 0; i < fetch->count; i++) {

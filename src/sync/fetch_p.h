@@ -29,6 +29,7 @@ struct fetch {
 	int error;	  /* -errno of the store, which ended the call */
 	bool halted;	  /* a sink said to end it */
 	bool heard;	  /* something came */
+	int64_t told_ms;  /* when those who wait were last given more time */
 	bool proven;	  /* the connection was good when the call began */
 	bool stepped;	  /* a body arrived */
 	bool gone;	  /* a message was, so the folder is to be looked at */
@@ -46,6 +47,7 @@ void item_again(struct fetch *fetch, struct item *item, bool front);
 bool fetch_on_data(void *ctx, const void *data, size_t len);
 bool fetch_on_done(void *ctx, uint32_t uid, uint64_t size);
 bool fetch_on_failed(void *ctx, uint32_t uid, enum backend_status status, const char *text);
+void fetch_on_alive(void *ctx);
 /* Drops the body in progress. */
 void fetch_void(struct fetch *fetch);
 

@@ -1,7 +1,10 @@
 #include "fetch_p.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <mountmail/base/clock.h>
 #include <mountmail/base/log.h>
+
+#define FETCH_TELL_MS 250
 
 void fetch_void(struct fetch *fetch)
 {
@@ -24,11 +27,38 @@ static bool fetch_is_abandoned(struct fetch *fetch)
 	return abandoned;
 }
 
+/*
+ * Those who wait are promised an end of silence, not of a long message on a slow line; nor do
+ * those behind them in the queue wait in silence.
+ */
+static void fetch_is_moving(struct fetch *fetch)
+{
+	struct account *account = fetch->account;
+	int64_t now = clock_now_ms();
+
+	fetch->heard = true;
+	if (now - fetch->told_ms < FETCH_TELL_MS && fetch->told_ms)
+		return;
+	fetch->told_ms = now;
+	pthread_mutex_lock(&account->mutex);
+	for (size_t i = 0; i < fetch->count; i++)
+		if (!fetch->items[i].over)
+			waits_extend(&account->waits, &fetch->items[i].want->waits,
+				account->conf.timeout_ms);
+	queue_extend(&account->queue, &account->waits, account->conf.timeout_ms);
+	pthread_mutex_unlock(&account->mutex);
+}
+
+void fetch_on_alive(void *ctx)
+{
+	fetch_is_moving(ctx);
+}
+
 bool fetch_on_data(void *ctx, const void *data, size_t len)
 {
 	struct fetch *fetch = ctx;
 
-	fetch->heard = true;
+	fetch_is_moving(fetch);
 	fetch->halted = fetch->account->stopping || fetch_is_abandoned(fetch);
 	if (fetch->halted)
 		return false;

@@ -223,6 +223,17 @@ static bool pull_commit(struct pull *pull, uint32_t through, bool complete)
 	return true;
 }
 
+/* A long listing is no silence: not for who waits for its end, nor for those behind it. */
+static void pull_is_moving(struct pull *pull)
+{
+	struct account *account = pull->account;
+
+	pthread_mutex_lock(&account->mutex);
+	waits_extend(&account->waits, &pull->look->waits, account->conf.timeout_ms);
+	queue_extend(&account->queue, &account->waits, account->conf.timeout_ms);
+	pthread_mutex_unlock(&account->mutex);
+}
+
 static bool pull_on_batch(void *ctx, uint32_t through)
 {
 	struct pull *pull = ctx;
@@ -232,6 +243,7 @@ static bool pull_on_batch(void *ctx, uint32_t through)
 		return false;
 	pull->last_uid = through;
 	pull->stepped = true;
+	pull_is_moving(pull);
 	widen = narrow_came(&pull->look->narrow, pull->batch_count);
 	pull->batch_count = 0;
 	account_status_changed(pull->account);

@@ -211,6 +211,14 @@ void queue_fail(struct queue *queue, struct waits *waits, int result, struct tol
 		waits_end(waits, &look->waits, WAIT_ANY, result, told);
 }
 
+void queue_extend(struct queue *queue, struct waits *waits, uint32_t timeout_ms)
+{
+	for (struct want *want = queue->want_head; want; want = want->next)
+		waits_extend(waits, &want->waits, timeout_ms);
+	for (struct look *look = queue->look_head; look; look = look->next)
+		waits_extend(waits, &look->waits, timeout_ms);
+}
+
 void queue_finish(struct queue *queue)
 {
 	while (queue->look_head) {

@@ -104,6 +104,8 @@ int64_t queue_next_due(const struct queue *queue, int64_t now_ms);
 void queue_fail_wants(struct queue *queue, struct waits *waits, int result, struct told *told);
 /* The server cannot be reached: ends all who wait for something that is not running. */
 void queue_fail(struct queue *queue, struct waits *waits, int result, struct told *told);
+/* All who wait for something that is not running have as much time once more. */
+void queue_extend(struct queue *queue, struct waits *waits, uint32_t timeout_ms);
 /* Frees what is left; nobody waits, nothing runs. */
 void queue_finish(struct queue *queue);
 

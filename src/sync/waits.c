@@ -58,6 +58,23 @@ struct wait *waits_add(struct waits *waits, enum wait_kind kind, uint32_t timeou
 	return wait;
 }
 
+void waits_extend(struct waits *waits, struct wait_list *list, uint32_t timeout_ms)
+{
+	int64_t deadline_ms = clock_now_ms() + timeout_ms;
+
+	for (struct wait_link *link = list->head; link; link = link->next) {
+		struct wait *wait = link->wait;
+
+		if (!wait->deadline_ms)
+			continue;
+		/* To the end: the list stays in order. */
+		waits_untime(waits, wait);
+		wait->deadline_ms = deadline_ms;
+		wait->timed_next = NULL;
+		waits_time(waits, wait);
+	}
+}
+
 static void list_append(struct wait_list *list, struct wait_link *link)
 {
 	link->list = list;

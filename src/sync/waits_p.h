@@ -87,6 +87,8 @@ void waits_expire(struct waits *waits, int64_t now_ms, struct told *told);
 /* Ends all there are. */
 void waits_end_all(struct waits *waits, int result, struct told *told);
 /* INT64_MAX: none. */
+/* Those who wait in list have as much time once more. */
+void waits_extend(struct waits *waits, struct wait_list *list, uint32_t timeout_ms);
 int64_t waits_next_deadline(const struct waits *waits);
 
 /* Calls each done, once, and frees. The mutex must not be held. */

@@ -231,7 +231,9 @@ static void client_listen(struct client_call *call)
 			client_broken(call, "being alive leads to something");
 			return;
 		}
-		if (!alive && !call->take(call, &frame))
+		if (alive && call->alive)
+			call->alive(call);
+		else if (!alive && !call->take(call, &frame))
 			return;
 		if (call->stop && !client_tell_stop(call, &end_ms))
 			return;

@@ -95,6 +95,14 @@ static bool client_fetch_failed(struct client_fetch *fetch, struct frame *frame)
 	return sound;
 }
 
+static void client_fetch_alive(struct client_call *call)
+{
+	const struct backend_fetch_sink *sink = ((struct client_fetch *)call)->sink;
+
+	if (sink->alive)
+		sink->alive(sink->ctx);
+}
+
 static bool client_fetch_take(struct client_call *call, struct frame *frame)
 {
 	struct client_fetch *fetch = (struct client_fetch *)call;
@@ -154,6 +162,7 @@ void client_fetch(struct backend *backend, const struct backend_fetch *want,
 {
 	struct client_fetch fetch = {
 		.call = {.take = client_fetch_take,
+			.alive = client_fetch_alive,
 			.complete = client_fetch_complete,
 			.statuses = CLIENT_STATUS(BACKEND_FOLDER_GONE) |
 				    CLIENT_STATUS(BACKEND_FOLDER_CHANGED) |

@@ -32,13 +32,14 @@ static inline struct client *client_of(struct backend *backend)
 /*
  * A call in progress. take() is given each frame but ALIVE and RESULT; it returns false when a
  * rule is broken, after client_broken(). complete() (may be NULL) is asked the same when the
- * call is to end with OK. Neither is called once call->stop is set.
+ * call is to end with OK. alive() is told of ALIVE. None is called once call->stop is set.
  */
 struct client_call {
 	struct client *client;
 	struct backend_result *result;
 	bool (*take)(struct client_call *call, struct frame *frame);
 	bool (*complete)(struct client_call *call);
+	void (*alive)(struct client_call *call); /* may be NULL */
 	unsigned statuses; /* bits of enum backend_status that may end it, beside OK and LOST */
 	int limit_ms;	   /* silence allowed; the client's unless changed */
 	bool stop;	   /* a sink wants no more */

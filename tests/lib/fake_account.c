@@ -320,6 +320,13 @@ void fake_set_batch(struct fake_account *account, unsigned messages)
 	fake_unlock(account);
 }
 
+void fake_set_pace(struct fake_account *account, uint32_t ms)
+{
+	fake_lock(account);
+	account->pace_ms = ms;
+	fake_unlock(account);
+}
+
 void fake_set_piece(struct fake_account *account, size_t bytes)
 {
 	fake_lock(account);

@@ -65,6 +65,8 @@ unsigned fake_message_fetches(struct fake_account *account, const char *raw, uin
 /* How it delivers: messages in a batch (100 unless told), body bytes in a piece (16384). */
 void fake_set_batch(struct fake_account *account, unsigned messages);
 void fake_set_piece(struct fake_account *account, size_t bytes);
+/* The time a piece takes; the middle of it is a sign of life. */
+void fake_set_pace(struct fake_account *account, uint32_t ms);
 
 /* What goes wrong. */
 

@@ -2,6 +2,7 @@
 #include <mountmail/base/xalloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What is known of a wanted message now; body is an owned copy. */
 static enum backend_status fake_look_up(struct fake_account *account,
@@ -32,12 +33,28 @@ static enum backend_status fake_look_up(struct fake_account *account,
 	return status;
 }
 
+static void fake_pace(struct fake_run *run, const struct backend_fetch_sink *sink)
+{
+	uint32_t ms;
+
+	fake_lock(run->account);
+	ms = run->account->pace_ms;
+	fake_unlock(run->account);
+	if (!ms)
+		return;
+	usleep(ms * 500);
+	if (sink->alive)
+		sink->alive(sink->ctx);
+	usleep(ms * 500);
+}
+
 static bool fake_give(struct fake_run *run, const char *body, size_t len, size_t piece,
 	uint64_t *delivered, const struct backend_fetch_sink *sink)
 {
 	while (len) {
 		size_t part = len < piece ? len : piece;
 
+		fake_pace(run, sink);
 		if (!fake_at(run, *delivered))
 			return false;
 		if (run->armed && run->fault.after - *delivered < part)

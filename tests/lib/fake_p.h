@@ -40,6 +40,7 @@ struct fake_account {
 	struct fake_counts counts;
 	struct buf log;
 	unsigned batch;
+	uint32_t pace_ms;
 	size_t piece;
 	unsigned blocked;
 	unsigned releases;

@@ -61,7 +61,7 @@ struct account_conf {
 	const char *folders;
 	const char *exclude;
 	unsigned connections;     /* 1 to 16 */
-	uint32_t timeout_ms;      /* how long a waiter waits at most */
+	uint32_t timeout_ms;      /* how long a waiter waits while nothing comes */
 	uint32_t poll_s;          /* a background look at folders this often; 0 never */
 	/* Makes a backend, not yet open. Called from worker threads. */
 	struct backend *(*backend_create)(void *ctx);
@@ -96,7 +96,7 @@ int account_wait_first(struct account *account, struct error *err);
  * Tells a waiter its end: 0 or -errno. Called exactly once, from any thread, possibly before the
  * function that was asked returns. Holds no lock of the account's.
  * -ENOENT the message or folder is gone; -EIO it cannot be had (bad message, offline, three
- * connections lost over it); -ETIMEDOUT its time is up; -ESHUTDOWN the account stops.
+ * connections lost over it); -ETIMEDOUT nothing came for timeout_ms; -ESHUTDOWN the account stops.
  */
 typedef void account_done(void *ctx, int result);
 

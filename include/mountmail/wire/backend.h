@@ -152,6 +152,11 @@ struct backend_fetch_sink {
 	bool (*data)(void *ctx, const void *data, size_t len);
 	bool (*done)(void *ctx, uint32_t uid, uint64_t size);
 	bool (*failed)(void *ctx, uint32_t uid, enum backend_status status, const char *text);
+	/*
+	 * The server is sending what cannot be passed on yet. About once a second while that is so.
+	 * NULL: nobody wants to know.
+	 */
+	void (*alive)(void *ctx);
 };
 
 struct backend;

@@ -123,6 +123,30 @@ static void test_cancel_running(void **state)
 	assert_int_equal(fixture_counts(fixture).created, 1);
 }
 
+/* A long message on a slow line: as long as it comes nobody's time is up. */
+static void test_slow_is_not_silent(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer first, second;
+	int64_t inbox, begun;
+
+	fake_message_add(fixture->fake, "INBOX", "slow", "a body in many pieces");
+	fake_message_add(fixture->fake, "INBOX", "next", "the one behind it");
+	fixture->conf.timeout_ms = 1000;
+	fake_set_piece(fixture->fake, 2);
+	fake_set_pace(fixture->fake, 200);
+	inbox = fixture_start_listed(fixture);
+	answer_init(&first);
+	answer_init(&second);
+	begun = clock_now_ms();
+	account_fetch_body(fixture->account, inbox, 1, answer_done, &first);
+	account_fetch_body(fixture->account, inbox, 2, answer_done, &second);
+	assert_int_equal(answer_get(&first), 0);
+	assert_int_equal(answer_get(&second), 0);
+	assert_true(clock_now_ms() - begun > 2000);
+	fixture_expect_body(fixture, inbox, 1, "a body in many pieces");
+}
+
 /* Time is up for one; the body comes all the same, for the next. */
 static void test_timeout(void **state)
 {
@@ -378,6 +402,7 @@ int main(void)
 		TEST(test_coalesced),
 		TEST(test_cancel),
 		TEST(test_cancel_running),
+		TEST(test_slow_is_not_silent),
 		TEST(test_timeout),
 		TEST(test_epoch_changed_in_a_body),
 		TEST(test_store_full),
