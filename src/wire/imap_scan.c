@@ -20,9 +20,21 @@ bool imap_scan_stop(struct imap_scan *scan)
 
 bool imap_scan_fail(struct imap_scan *scan, enum imap_reply reply)
 {
-	imap_result_fail(
-		scan->imap, scan->result, reply, BACKEND_THROTTLED, "looking through the folder");
+	imap_result_fail(scan->imap, scan->result, reply, BACKEND_THROTTLED,
+		"looking through the folder");
 	return false;
+}
+
+/* More than that is more than SEARCH would name, and rather a server's fancy. */
+#define SCAN_DENSE_MAX 4000000u
+
+/* Of a folder that nothing ever went from, the UIDs are known without a question. */
+static bool imap_scan_is_dense(const struct imap_scan *scan)
+{
+	const struct backend_folder_state *state = &scan->imap->state;
+
+	return !scan->want->last_uid && state->uidnext && state->exists == state->uidnext - 1 &&
+	       state->exists <= SCAN_DENSE_MAX;
 }
 
 /* Looks for messages above last_uid. */
@@ -34,8 +46,14 @@ static bool imap_scan_find(struct imap_scan *scan)
 	size_t kept = 0;
 	char set[32];
 
-	if (!state->exists || last == UINT32_MAX || (state->uidnext && state->uidnext - 1 <= last))
+	if (!state->exists || last == UINT32_MAX ||
+		(state->uidnext && state->uidnext - 1 <= last))
 		return true;
+	if (imap_scan_is_dense(scan)) {
+		for (uint32_t uid = 1; uid < state->uidnext; uid++)
+			imap_uids_add(&scan->fresh, uid);
+		return true;
+	}
 	snprintf(set, sizeof(set), "%" PRIu32 ":*", last + 1);
 	reply = imap_search(scan->imap, set, &scan->fresh);
 	if (reply != IMAP_OK)

@@ -19,6 +19,21 @@ static void test_first_look(void **state)
 		"begin 7 2 10 99|" NEW("3", "a") NEW("9", "b") "upto 9|");
 }
 
+/* Where nothing is missing the UIDs need no question; what then does not come is looked for. */
+static void test_dense_folder(void **state)
+{
+	static const struct turn all[] = {EXAMINE("2", "3"),
+		{"UID FETCH 1:2 ", MESSAGE("1", "1", "a") MESSAGE("2", "2", "b") "\1 OK x\r\n"},
+		{NULL}};
+	static const struct turn lie[] = {EXAMINE("2", "3"),
+		{"UID FETCH 1:2 ", MESSAGE("1", "1", "a") "\1 OK x\r\n"},
+		{"UID SEARCH UID 2:2", "* SEARCH\r\n\1 OK x\r\n"}, {NULL}};
+
+	expect_scan(all, &first_look, BACKEND_OK,
+		"begin 7 2 3 99|" NEW("1", "a") NEW("2", "b") "upto 2|");
+	expect_scan(lie, &first_look, BACKEND_OK, "begin 7 2 3 99|" NEW("1", "a") "upto 2|");
+}
+
 static void test_nothing_new(void **state)
 {
 	static const struct turn by_uidnext[] = {EXAMINE("2", "10"), {NULL}};
@@ -290,6 +305,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty_folder),
 		cmocka_unit_test(test_first_look),
+		cmocka_unit_test(test_dense_folder),
 		cmocka_unit_test(test_nothing_new),
 		cmocka_unit_test(test_survey),
 		cmocka_unit_test(test_survey_that_comes_short),
