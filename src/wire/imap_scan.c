@@ -28,13 +28,27 @@ bool imap_scan_fail(struct imap_scan *scan, enum imap_reply reply)
 /* More than that is more than SEARCH would name, and rather a server's fancy. */
 #define SCAN_DENSE_MAX 4000000u
 
-/* Of a folder that nothing ever went from, the UIDs are known without a question. */
-static bool imap_scan_is_dense(const struct imap_scan *scan)
+/*
+ * Whether the UIDs are 1 to EXISTS, as in a folder that nothing ever went from. UIDNEXT hints
+ * at it; what proves it is that the last message has the UID EXISTS, since so many different
+ * ones are below. False also when the answer was no: then the whole list is asked for.
+ */
+static bool imap_scan_is_dense(struct imap_scan *scan, enum imap_reply *reply_out)
 {
 	const struct backend_folder_state *state = &scan->imap->state;
+	struct imap_uids last = {0};
+	char set[32];
+	bool dense;
 
-	return !scan->want->last_uid && state->uidnext && state->exists == state->uidnext - 1 &&
-	       state->exists <= SCAN_DENSE_MAX;
+	*reply_out = IMAP_OK;
+	if (scan->want->last_uid || !state->uidnext || state->exists != state->uidnext - 1 ||
+		state->exists > SCAN_DENSE_MAX)
+		return false;
+	snprintf(set, sizeof(set), "%" PRIu32 ":*", state->exists);
+	*reply_out = imap_search(scan->imap, set, &last);
+	dense = *reply_out == IMAP_OK && last.count == 1 && last.uids[0] == state->exists;
+	imap_uids_finish(&last);
+	return dense;
 }
 
 /* Looks for messages above last_uid. */
@@ -49,11 +63,13 @@ static bool imap_scan_find(struct imap_scan *scan)
 	if (!state->exists || last == UINT32_MAX ||
 		(state->uidnext && state->uidnext - 1 <= last))
 		return true;
-	if (imap_scan_is_dense(scan)) {
+	if (imap_scan_is_dense(scan, &reply)) {
 		for (uint32_t uid = 1; uid < state->uidnext; uid++)
 			imap_uids_add(&scan->fresh, uid);
 		return true;
 	}
+	if (reply != IMAP_OK)
+		return imap_scan_fail(scan, reply);
 	snprintf(set, sizeof(set), "%" PRIu32 ":*", last + 1);
 	reply = imap_search(scan->imap, set, &scan->fresh);
 	if (reply != IMAP_OK)

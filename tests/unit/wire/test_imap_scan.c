@@ -19,19 +19,28 @@ static void test_first_look(void **state)
 		"begin 7 2 10 99|" NEW("3", "a") NEW("9", "b") "upto 9|");
 }
 
-/* Where nothing is missing the UIDs need no question; what then does not come is looked for. */
+/* Where nothing is missing one number tells all UIDs; where it does not fit they are asked for. */
 static void test_dense_folder(void **state)
 {
 	static const struct turn all[] = {EXAMINE("2", "3"),
+		{"UID SEARCH UID 2:*", "* SEARCH 2\r\n\1 OK x\r\n"},
 		{"UID FETCH 1:2 ", MESSAGE("1", "1", "a") MESSAGE("2", "2", "b") "\1 OK x\r\n"},
 		{NULL}};
-	static const struct turn lie[] = {EXAMINE("2", "3"),
+	static const struct turn stale[] = {EXAMINE("2", "3"),
+		{"UID SEARCH UID 2:*", "* SEARCH 5 9\r\n\1 OK x\r\n"},
+		{"UID SEARCH UID 1:*", "* SEARCH 5 9\r\n\1 OK x\r\n"},
+		{"UID FETCH 5:9 ", MESSAGE("1", "5", "a") MESSAGE("2", "9", "b") "\1 OK x\r\n"},
+		{NULL}};
+	static const struct turn gone[] = {EXAMINE("2", "3"),
+		{"UID SEARCH UID 2:*", "* SEARCH 2\r\n\1 OK x\r\n"},
 		{"UID FETCH 1:2 ", MESSAGE("1", "1", "a") "\1 OK x\r\n"},
 		{"UID SEARCH UID 2:2", "* SEARCH\r\n\1 OK x\r\n"}, {NULL}};
 
 	expect_scan(all, &first_look, BACKEND_OK,
 		"begin 7 2 3 99|" NEW("1", "a") NEW("2", "b") "upto 2|");
-	expect_scan(lie, &first_look, BACKEND_OK, "begin 7 2 3 99|" NEW("1", "a") "upto 2|");
+	expect_scan(stale, &first_look, BACKEND_OK,
+		"begin 7 2 3 99|" NEW("5", "a") NEW("9", "b") "upto 9|");
+	expect_scan(gone, &first_look, BACKEND_OK, "begin 7 2 3 99|" NEW("1", "a") "upto 2|");
 }
 
 static void test_nothing_new(void **state)
