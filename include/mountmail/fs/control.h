@@ -5,6 +5,9 @@
  *
  * A Unix stream socket; its path is the extended attribute CONTROL_XATTR of the mount's root. The request is one line:
  *   status json | status text | refresh PATH | umount [force]
+ *   queue json | queue text | queue undo ID|all | queue release | queue discard ID|all
+ *   flush: sends what is queued now; does not wait. Payload: one line of JSON as under "removals" in
+ *   queue json, to be asked for again until nothing is pending
  * The answer is one line, "ok" or "error ERRNO TEXT", then a payload until the end of file.
  * The peer's uid must be the mount's owner's, or 0.
  */

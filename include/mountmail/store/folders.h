@@ -61,6 +61,9 @@ int store_folder_by_dir_tag(struct store_reader *reader, uint32_t tag,
 	struct store_folder *folder_out);
 int store_folder_by_message_tag(struct store_reader *reader, uint32_t tag,
 	struct store_folder *folder_out);
+/* By the server's name. */
+int store_folder_by_raw(struct store_reader *reader, const char *raw,
+	struct store_folder *folder_out);
 int store_folder_by_level(struct store_reader *reader, int64_t parent, const char *level,
 	struct store_folder *folder_out);
 

@@ -59,6 +59,7 @@ int store_batch_commit(struct store_batch *batch, const struct store_batch_end *
 /* One message, as the store has it. */
 struct store_message {
 	struct mail_message mail;
+	uint64_t claim; /* the size the server claimed; mail.size is the true one once verified */
 	bool verified;  /* size is that of a body that was seen */
 	bool cached;    /* the body is in the cache; told with STORE_COLUMNS_ALL only */
 };
@@ -82,5 +83,20 @@ int store_message_get(struct store_reader *reader, int64_t folder_id, uint32_t u
 int store_messages_walk(struct store_reader *reader, int64_t folder_id, uint32_t after,
 	enum store_columns columns, bool (*each)(void *ctx, const struct store_message *message),
 	void *ctx);
+
+struct store_folder;
+
+/* The same without those that the journal hides (see journal.h). */
+int store_messages_walk_shown(struct store_reader *reader, const struct store_folder *folder,
+	uint32_t after, enum store_columns columns,
+	bool (*each)(void *ctx, const struct store_message *message), void *ctx);
+
+/*
+ * Drops messages that are gone from the server and that nobody is shown any more, with their bodies'
+ * rows. The folder's mtime becomes mtime if that is later. UIDs that are not there are passed over.
+ * 0, -ENOENT when the folder is gone, -ENOSPC, -EIO.
+ */
+int store_messages_drop(struct store *store, int64_t folder_id, const uint32_t *uids, size_t count,
+	int64_t mtime, struct error *err);
 
 #endif

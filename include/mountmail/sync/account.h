@@ -12,6 +12,7 @@
 #define MOUNTMAIL_SYNC_ACCOUNT_H
 
 #include <mountmail/base/error.h>
+#include <mountmail/store/journal.h>
 #include <mountmail/store/messages.h>
 #include <mountmail/store/store.h>
 #include <mountmail/wire/backend.h>
@@ -62,6 +63,13 @@ struct account_conf {
 	const char *exclude;
 	unsigned connections;     /* 1 to 16 */
 	uint32_t timeout_ms;      /* how long a waiter waits while nothing comes */
+	struct journal *journal;  /* borrowed; NULL: nothing can be removed */
+	/*
+	 * Where removed messages go: NULL: to the account's Trash, if it has one; "": nowhere, they are
+	 * gone; else the folder with this path ("A/B"). Borrowed.
+	 */
+	const char *trash;
+	unsigned brake;           /* final removals within a minute, at most; 0: no brake */
 	uint32_t poll_s;          /* a background look at folders this often; 0 never */
 	/* Makes a backend, not yet open. Called from worker threads. */
 	struct backend *(*backend_create)(void *ctx);
@@ -129,6 +137,21 @@ struct account_wait *account_refresh(struct account *account, int64_t folder_id,
 	account_done *done, void *ctx);
 
 /*
+ * Removes a message, called name in the mount: it is in the journal, and hidden, when this returns 0.
+ * reader: the caller's own. -EROFS when nothing can be removed; -ENOENT; -ENOSPC and -EIO when
+ * the journal cannot be written (nothing is removed then). The server hears of it later.
+ */
+int account_remove(struct account *account, struct store_reader *reader, int64_t folder_id,
+	uint32_t uid, const char *name);
+
+/* Sends what is queued now, without waiting for more, and tries to reach the server if it is away. */
+void account_flush(struct account *account);
+
+/* As journal_tell; tells events of what is shown again. */
+int64_t account_tell(struct account *account, enum journal_verb verb, const char *id,
+	struct error *err);
+
+/*
  * Gives up a wait. True: done will not be called. False: it was, or is being called at this moment in
  * another thread. May be asked at any time until account_stop, however long the wait is over.
  */
@@ -143,6 +166,8 @@ struct account_status {
 	unsigned connections;      /* open now */
 	int wire_pids[ACCOUNT_CONNECTIONS_MAX];
 	size_t wire_count;
+	struct journal_counts removals;
+	char removal_error[512];   /* why removals are not being sent, or ""; for people */
 };
 
 void account_status(struct account *account, struct account_status *status_out);

@@ -159,6 +159,60 @@ struct backend_fetch_sink {
 	void (*alive)(void *ctx);
 };
 
+#define BACKEND_REMOVE_MAX 1000
+
+/*
+ * A fresh look at some messages of a folder: which of them are there, and who they are. It opens the
+ * folder anew (EXAMINE), so that what is told is what the server has and not what it remembers.
+ */
+struct backend_verify {
+	const char *raw;      /* borrowed; the folder's raw name */
+	uint64_t epoch;       /* another one now: FOLDER_CHANGED, nothing told but begin; 0: any */
+	const uint32_t *uids; /* borrowed; ascending, no UID twice */
+	size_t count;         /* 1 to BACKEND_REMOVE_MAX; 0: all messages from from_uid on */
+	uint32_t from_uid;    /* with count 0; 0: none at all, begin alone is wanted */
+	bool identify;        /* also tell who they are */
+	bool deleted;         /* also tell every message of the folder that has \Deleted */
+};
+
+struct backend_identity {
+	uint32_t uid;
+	/* The rest with verify.identify only. */
+	bool known;             /* false: it is there, and the server does not say what it is */
+	uint64_t size;          /* bytes, as the server claims */
+	int64_t date;           /* INTERNALDATE, seconds since the epoch */
+	const char *message_id; /* as header_parse reads it, at most FRAME_MESSAGE_ID_MAX bytes; NULL: none */
+};
+
+/* begin once; then found (ascending); then deleted (ascending), if asked for. */
+struct backend_verify_sink {
+	void *ctx;
+	bool (*begin)(void *ctx, const struct backend_folder_state *state);
+	bool (*found)(void *ctx, const struct backend_identity *identity);
+	bool (*deleted)(void *ctx, uint32_t uid); /* may be NULL without verify.deleted */
+};
+
+/*
+ * One step of removing messages. Each is one command, so that whoever keeps the journal knows what
+ * may have been done when the connection was lost over it.
+ */
+enum backend_step {
+	BACKEND_STEP_MOVE,        /* UID MOVE to another folder (RFC 6851) */
+	BACKEND_STEP_COPY,        /* UID COPY to another folder */
+	BACKEND_STEP_MARK,        /* UID STORE +FLAGS.SILENT (\Deleted); POP3: DELE */
+	BACKEND_STEP_EXPUNGE,     /* UID EXPUNGE (RFC 4315) of exactly these; POP3: QUIT */
+	BACKEND_STEP_EXPUNGE_ALL, /* EXPUNGE: all that are marked, by whomever */
+};
+
+struct backend_removal {
+	enum backend_step step;
+	const char *raw;      /* borrowed; the folder's raw name */
+	uint64_t epoch;       /* another one now: FOLDER_CHANGED, nothing done; 0: the server has none */
+	const uint32_t *uids; /* borrowed; ascending, no UID twice; EXPUNGE_ALL: not looked at */
+	size_t count;         /* 1 to BACKEND_REMOVE_MAX */
+	const char *to;       /* borrowed; MOVE, COPY: the other folder's raw name; else NULL */
+};
+
 struct backend;
 
 struct backend_ops {
@@ -174,6 +228,17 @@ struct backend_ops {
 	/* Bodies, streamed, byte for byte, without setting \Seen (PEEK). */
 	void (*fetch)(struct backend *backend, const struct backend_fetch *fetch,
 		const struct backend_fetch_sink *sink, struct backend_result *result);
+	/* See struct backend_verify. Changes nothing. */
+	void (*verify)(struct backend *backend, const struct backend_verify *verify,
+		const struct backend_verify_sink *sink, struct backend_result *result);
+	/*
+	 * See enum backend_step. Opens the folder for writing (SELECT) unless it is open so already.
+	 * OK says only that the server said so: what was done is for verify to see. REFUSED: the server
+	 * said no, or lets nobody write in the folder; in general nothing was done then. After
+	 * CONNECTION_LOST and THROTTLED it may have been done, or in part.
+	 */
+	void (*remove)(struct backend *backend, const struct backend_removal *removal,
+		struct backend_result *result);
 	/*
 	 * Ends a call in progress, which then returns CONNECTION_LOST, and every later one.
 	 * From any thread, until close() is called. May be NULL in a backend used by one thread.
