@@ -39,6 +39,7 @@ struct fake_account *fake_account_create(void)
 	pthread_condattr_destroy(&attr);
 	account->batch = 100;
 	account->piece = 16384;
+	account->caps = BACKEND_CAP_UIDPLUS | BACKEND_CAP_MOVE;
 	return account;
 }
 
@@ -250,18 +251,38 @@ uint32_t fake_message_add(
 	return uid;
 }
 
+void fake_message_copy(struct fake_folder *folder, const struct fake_message *message)
+{
+	struct fake_message copy = *message; /* it may move when there is one more */
+	struct fake_message *added;
+	struct mail_message mail;
+	uint32_t uid;
+
+	fake_mail_copy(&mail, &message->mail);
+	mail.uid = 0;
+	uid = fake_put(folder, &mail, copy.body, copy.len);
+	mail_message_finish(&mail);
+	added = fake_message_find(folder, uid);
+	added->status = copy.status;
+	added->poison = copy.poison;
+}
+
+void fake_message_drop(struct fake_folder *folder, struct fake_message *message)
+{
+	size_t at = (size_t)(message - folder->messages);
+
+	fake_message_finish(message);
+	folder->count--;
+	memmove(message, message + 1, (folder->count - at) * sizeof(*message));
+}
+
 bool fake_message_remove(struct fake_account *account, const char *raw, uint32_t uid)
 {
 	struct fake_folder *folder = fake_lock_folder(account, raw);
 	struct fake_message *message = fake_message_find(folder, uid);
 
-	if (message) {
-		size_t at = (size_t)(message - folder->messages);
-
-		fake_message_finish(message);
-		folder->count--;
-		memmove(message, message + 1, (folder->count - at) * sizeof(*message));
-	}
+	if (message)
+		fake_message_drop(folder, message);
 	fake_unlock(account);
 	return message != NULL;
 }
@@ -305,6 +326,32 @@ void fake_message_set_poison(
 	fake_unlock(account);
 }
 
+void fake_message_set_bad(struct fake_account *account, const char *raw, uint32_t uid, bool bad)
+{
+	fake_lock_message(account, raw, uid)->mail.bad = bad;
+	fake_unlock(account);
+}
+
+uint32_t fake_message_flags(struct fake_account *account, const char *raw, uint32_t uid)
+{
+	uint32_t flags = fake_lock_message(account, raw, uid)->mail.flags;
+
+	fake_unlock(account);
+	return flags;
+}
+
+char *fake_folder_uids(struct fake_account *account, const char *raw)
+{
+	struct fake_folder *folder = fake_lock_folder(account, raw);
+	struct buf text = BUF_INIT;
+
+	buf_reserve(&text, 1);
+	for (size_t i = 0; i < folder->count; i++)
+		buf_printf(&text, "%s%u", i ? "," : "", folder->messages[i].mail.uid);
+	fake_unlock(account);
+	return buf_steal(&text);
+}
+
 unsigned fake_message_fetches(struct fake_account *account, const char *raw, uint32_t uid)
 {
 	unsigned fetches = fake_lock_message(account, raw, uid)->fetches;
@@ -324,6 +371,20 @@ void fake_set_pace(struct fake_account *account, uint32_t ms)
 {
 	fake_lock(account);
 	account->pace_ms = ms;
+	fake_unlock(account);
+}
+
+void fake_set_caps(struct fake_account *account, uint32_t caps)
+{
+	fake_lock(account);
+	account->caps = caps;
+	fake_unlock(account);
+}
+
+void fake_set_lying(struct fake_account *account, bool lying)
+{
+	fake_lock(account);
+	account->lying = lying;
 	fake_unlock(account);
 }
 

@@ -5,8 +5,8 @@
 
 /* Calls: what all have in common. */
 
-bool fake_begin(struct fake_run *run, struct backend *backend, enum fake_call call,
-	const char *raw, struct backend_result *result)
+static bool fake_begin_any(struct fake_run *run, struct backend *backend, enum fake_call call,
+	const char *raw, unsigned steps, struct backend_result *result)
 {
 	struct fake_backend *fake = fake_of(backend);
 	bool cancelled;
@@ -22,7 +22,7 @@ bool fake_begin(struct fake_run *run, struct backend *backend, enum fake_call ca
 	fake->busy = true;
 	fake->opened = true;
 	cancelled = fake->cancelled;
-	run->armed = fake_take_fault(run->account, call, raw, &run->fault);
+	run->armed = fake_take_fault(run->account, call, raw, steps, &run->fault);
 	run->account->counts.calls[call]++;
 	pthread_cond_broadcast(&run->account->changed);
 	fake_unlock(run->account);
@@ -30,6 +30,18 @@ bool fake_begin(struct fake_run *run, struct backend *backend, enum fake_call ca
 	if (cancelled)
 		backend_result_set(result, BACKEND_CONNECTION_LOST, "cancelled");
 	return !cancelled;
+}
+
+bool fake_begin(struct fake_run *run, struct backend *backend, enum fake_call call,
+	const char *raw, struct backend_result *result)
+{
+	return fake_begin_any(run, backend, call, raw, 0, result);
+}
+
+bool fake_begin_step(struct fake_run *run, struct backend *backend, enum backend_step step,
+	const char *raw, struct backend_result *result)
+{
+	return fake_begin_any(run, backend, FAKE_REMOVE, raw, 1u << step, result);
 }
 
 void fake_end(struct fake_run *run, bool opening)
@@ -72,7 +84,7 @@ static void fake_suffer(struct fake_run *run)
 
 bool fake_at(struct fake_run *run, uint64_t delivered)
 {
-	bool strikes = run->armed && delivered >= run->fault.after;
+	bool strikes = run->armed && !run->fault.late && delivered >= run->fault.after;
 	bool cancelled;
 
 	fake_lock(run->account);
@@ -93,6 +105,12 @@ bool fake_at(struct fake_run *run, uint64_t delivered)
 	run->result->retry_ms = run->fault.retry_ms;
 	run->result->broke = run->fault.broke;
 	return false;
+}
+
+bool fake_late(struct fake_run *run)
+{
+	run->fault.late = false;
+	return fake_at(run, UINT64_MAX);
 }
 
 bool fake_stopped(struct fake_run *run)
@@ -121,8 +139,11 @@ static void fake_open(struct backend *backend, struct backend_server *server_out
 
 	fake_note(fake_of(backend)->account, "open");
 	*server_out = (struct backend_server){.name = "fake.example.org"};
-	if (fake_begin(&run, backend, FAKE_OPEN, NULL, result))
-		fake_at(&run, 0);
+	if (fake_begin(&run, backend, FAKE_OPEN, NULL, result) && fake_at(&run, 0)) {
+		fake_lock(run.account);
+		server_out->caps = run.account->caps;
+		fake_unlock(run.account);
+	}
 	fake_end(&run, true);
 }
 
@@ -202,6 +223,8 @@ static const struct backend_ops fake_ops = {
 	.list = fake_list,
 	.scan = fake_scan,
 	.fetch = fake_fetch,
+	.verify = fake_verify,
+	.remove = fake_remove,
 	.cancel = fake_cancel,
 	.close = fake_close,
 };

@@ -59,6 +59,12 @@ void fake_message_set_status(struct fake_account *account, const char *raw, uint
  */
 void fake_message_set_poison(
 	struct fake_account *account, const char *raw, uint32_t uid, bool poison);
+/* verify says that it is there, and not what it is. */
+void fake_message_set_bad(
+	struct fake_account *account, const char *raw, uint32_t uid, bool bad);
+uint32_t fake_message_flags(struct fake_account *account, const char *raw, uint32_t uid);
+/* The UIDs of a folder: "1,2,5", "" for none. Owned by the caller. */
+char *fake_folder_uids(struct fake_account *account, const char *raw);
 /* How often its body was delivered to the end. */
 unsigned fake_message_fetches(struct fake_account *account, const char *raw, uint32_t uid);
 
@@ -67,10 +73,22 @@ void fake_set_batch(struct fake_account *account, unsigned messages);
 void fake_set_piece(struct fake_account *account, size_t bytes);
 /* The time a piece takes; the middle of it is a sign of life. */
 void fake_set_pace(struct fake_account *account, uint32_t ms);
+/* What open says it can do, and remove goes by; UIDPLUS and MOVE unless told. */
+void fake_set_caps(struct fake_account *account, uint32_t caps);
+/* remove says OK, and does nothing. */
+void fake_set_lying(struct fake_account *account, bool lying);
 
 /* What goes wrong. */
 
-enum fake_call { FAKE_OPEN, FAKE_LIST, FAKE_SCAN, FAKE_FETCH, FAKE_CALLS };
+enum fake_call {
+	FAKE_OPEN,
+	FAKE_LIST,
+	FAKE_SCAN,
+	FAKE_FETCH,
+	FAKE_VERIFY,
+	FAKE_REMOVE,
+	FAKE_CALLS
+};
 
 #define FAKE_ALWAYS UINT32_MAX
 
@@ -81,8 +99,14 @@ enum fake_call { FAKE_OPEN, FAKE_LIST, FAKE_SCAN, FAKE_FETCH, FAKE_CALLS };
 struct fake_fault {
 	enum fake_call call;
 	const char *raw; /* only in this folder, NULL: any; copied */
-	uint64_t after;	 /* folders (list), messages (scan) or body bytes (fetch) delivered
-			    before */
+	/*
+	 * What was delivered before: folders (list), messages (scan, verify) or body bytes
+	 * (fetch). With remove what was done before: messages marked, copied, expunged; a move
+	 * copies all of its messages, and then takes them away.
+	 */
+	uint64_t after;
+	bool late;	/* verify, remove: when all is told or done, and before the answer */
+	unsigned steps; /* remove: only in these, 1 << enum backend_step each; 0: any */
 	uint32_t delay_ms;
 	bool block; /* until fake_release() or cancel() */
 	enum backend_status status;
@@ -118,7 +142,9 @@ bool fake_wait_calls(
 	struct fake_account *account, enum fake_call call, unsigned calls, uint32_t timeout_ms);
 /*
  * The calls in the order they began, one a line: "open", "list", "scan INBOX 7 survey"
- * (last_uid), "scan INBOX 7 most 64 stub", "fetch INBOX 3,5". Owned by the caller.
+ * (last_uid), "scan INBOX 7 most 64 stub", "fetch INBOX 3,5", "verify INBOX 3,5 identify",
+ * "verify Trash from 7 deleted", "verify Trash" (its state alone), "remove INBOX move 3,5
+ * Trash", "remove INBOX mark 3,5", "remove INBOX expunge-all". Owned by the caller.
  */
 char *fake_log(struct fake_account *account);
 void fake_log_clear(struct fake_account *account);

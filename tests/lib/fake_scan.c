@@ -3,16 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A folder as it was when the scan began. */
-struct fake_snapshot {
-	struct backend_folder_state state;
-	struct mail_message *messages; /* owned, each of them too */
-	bool *poison;		       /* owned; for each of them */
-	size_t count;
-	unsigned batch;
-};
-
-static bool fake_snapshot_take(
+bool fake_snapshot_take(
 	struct fake_account *account, const char *raw, struct fake_snapshot *out)
 {
 	struct fake_folder *folder;
@@ -37,7 +28,7 @@ static bool fake_snapshot_take(
 	return out->messages != NULL;
 }
 
-static void fake_snapshot_finish(struct fake_snapshot *snapshot)
+void fake_snapshot_finish(struct fake_snapshot *snapshot)
 {
 	for (size_t i = 0; i < snapshot->count; i++)
 		mail_message_finish(&snapshot->messages[i]);
@@ -55,10 +46,7 @@ static bool fake_survey(struct fake_run *run, const struct fake_snapshot *snapsh
 	return sink->surveyed(sink->ctx) || fake_stopped(run);
 }
 
-/* Asks for the messages from at to before end. False, with result, when one of them is poison.
- */
-static bool fake_ask(
-	struct fake_run *run, const struct fake_snapshot *snapshot, size_t at, size_t end)
+bool fake_ask(struct fake_run *run, const struct fake_snapshot *snapshot, size_t at, size_t end)
 {
 	for (; at < end; at++) {
 		if (!snapshot->poison[at])

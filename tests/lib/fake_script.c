@@ -10,6 +10,10 @@ void fake_script(struct fake_account *account, const struct fake_fault *fault)
 	struct fake_entry *entry = xcalloc(1, sizeof(*entry));
 	struct fake_entry **at = &account->script;
 
+	if (fault->late && fault->call != FAKE_VERIFY && fault->call != FAKE_REMOVE)
+		fake_die("a late fault in a call that knows none");
+	if (fault->steps && fault->call != FAKE_REMOVE)
+		fake_die("a step in a call that has none");
 	entry->fault = *fault;
 	entry->fault.raw = xstrdup(fault->raw);
 	if (!fault->times)
@@ -47,13 +51,14 @@ void fake_script_clear(struct fake_account *account)
 }
 
 bool fake_take_fault(struct fake_account *account, enum fake_call call, const char *raw,
-	struct fake_fault *fault_out)
+	unsigned steps, struct fake_fault *fault_out)
 {
 	for (struct fake_entry **at = &account->script; *at; at = &(*at)->next) {
 		struct fake_entry *entry = *at;
 
 		if (entry->fault.call != call ||
-			(entry->fault.raw && (!raw || strcmp(entry->fault.raw, raw) != 0)))
+			(entry->fault.raw && (!raw || strcmp(entry->fault.raw, raw) != 0)) ||
+			(entry->fault.steps && !(entry->fault.steps & steps)))
 			continue;
 		*fault_out = entry->fault;
 		fault_out->raw = NULL; /* it may go with the entry */

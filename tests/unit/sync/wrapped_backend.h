@@ -109,6 +109,22 @@ static void wrapped_fetch(struct backend *backend, const struct backend_fetch *f
 		inner->ops->fetch(inner, fetch, sink, result);
 }
 
+static void wrapped_verify(struct backend *backend, const struct backend_verify *verify,
+	const struct backend_verify_sink *sink, struct backend_result *result)
+{
+	struct backend *inner = wrapped_inner(backend);
+
+	inner->ops->verify(inner, verify, sink, result);
+}
+
+static void wrapped_remove(struct backend *backend, const struct backend_removal *removal,
+	struct backend_result *result)
+{
+	struct backend *inner = wrapped_inner(backend);
+
+	inner->ops->remove(inner, removal, result);
+}
+
 static void wrapped_close(struct backend *backend)
 {
 	struct backend *inner = wrapped_inner(backend);
@@ -123,6 +139,8 @@ static inline struct backend *wrapped_create(void *ctx)
 		.list = wrapped_list,
 		.scan = wrapped_scan,
 		.fetch = wrapped_fetch,
+		.verify = wrapped_verify,
+		.remove = wrapped_remove,
 		.close = wrapped_close};
 	struct wrapped *wrapped = xcalloc(1, sizeof(*wrapped));
 

@@ -393,6 +393,8 @@ static enum backend_status call(struct rig *rig, enum fake_call kind)
 		return rig_scan(rig, "INBOX", 7, 1, true);
 	case FAKE_FETCH:
 		return rig_fetch(rig, "INBOX", 7, 1, 3);
+	case FAKE_VERIFY:
+	case FAKE_REMOVE:
 	case FAKE_CALLS:
 		break;
 	}
