@@ -1,12 +1,20 @@
 #include "db_p.h"
 #include <assert.h>
 #include <errno.h>
+#include <mountmail/base/fault.h>
 #include <mountmail/base/log.h>
 #include <mountmail/base/xalloc.h>
 #include <string.h>
 
 /* Long enough for a commit on a slow disk; readers never wait, that is WAL's point. */
 #define DB_BUSY_MS 30000
+
+struct db_kind {
+	const char *name; /* for people */
+	const char *setup;
+	bool creates;
+	const char *before, *after; /* a commit, for the fault points */
+};
 
 static int db_errno(int code)
 {
@@ -25,36 +33,54 @@ static int db_fail(struct db *db, const char *doing)
 {
 	int code = sqlite3_extended_errcode(db->handle);
 
-	log_error("cache database: %s: %s (%d)", doing, sqlite3_errmsg(db->handle), code);
+	log_error("%s: %s: %s (%d)", db->kind->name, doing, sqlite3_errmsg(db->handle), code);
 	db->damaged |= db_errno(code) == -EUCLEAN;
+	/* Over quota is a full disk to us; SQLite knows only the other one. */
+	if ((code & 0xff) == SQLITE_IOERR && sqlite3_system_errno(db->handle) == EDQUOT)
+		return -ENOSPC;
 	return db_errno(code);
 }
 
-static const char db_writer_setup[] =
+static const char db_cache_setup[] =
 	"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;"
 	"PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=8000; PRAGMA "
 	"journal_size_limit=8388608; PRAGMA trusted_schema=OFF;";
 static const char db_reader_setup[] =
 	"PRAGMA query_only=1; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4096;"
 	"PRAGMA trusted_schema=OFF;";
+/*
+ * A page is what a commit writes at least, and one removal is a commit: small pages. A
+ * checkpoint waits for the disk, in an unlink: seldom.
+ */
+static const char db_journal_setup[] =
+	"PRAGMA page_size=1024; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+	"PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4096; PRAGMA wal_autocheckpoint=16000;"
+	"PRAGMA journal_size_limit=8388608; PRAGMA trusted_schema=OFF;";
+
+static const struct db_kind db_kinds[] = {
+	[DB_CACHE] = {"cache database", db_cache_setup, true, "before cache commit",
+		"after cache commit"},
+	[DB_CACHE_READER] = {"cache database", db_reader_setup, false, "", ""},
+	[DB_JOURNAL] = {"journal of removals", db_journal_setup, true, "before journal commit",
+		"after journal commit"},
+	[DB_JOURNAL_READER] = {"journal of removals", db_reader_setup, false, "", ""},
+};
 
 int db_open(struct db *db, const char *path, enum db_mode mode, struct error *err)
 {
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_READWRITE |
-		    (mode == DB_WRITER ? SQLITE_OPEN_CREATE : 0);
+		    (db_kinds[mode].creates ? SQLITE_OPEN_CREATE : 0);
 	int code;
 
-	*db = (struct db){0};
+	*db = (struct db){.kind = &db_kinds[mode]};
 	code = sqlite3_open_v2(path, &db->handle, flags, NULL);
 	if (code == SQLITE_OK) {
 		sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
-		code = sqlite3_exec(db->handle,
-			mode == DB_WRITER ? db_writer_setup : db_reader_setup, NULL, NULL,
-			NULL);
+		code = sqlite3_exec(db->handle, db->kind->setup, NULL, NULL, NULL);
 	}
 	if (code == SQLITE_OK)
 		return 0;
-	error_set(err, -db_errno(code), "the cache database %s cannot be opened: %s", path,
+	error_set(err, -db_errno(code), "the %s %s cannot be opened: %s", db->kind->name, path,
 		db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code));
 	db_close(db);
 	return db_errno(code);
@@ -66,6 +92,29 @@ void db_close(struct db *db)
 		sqlite3_finalize(db->statements[i].stmt);
 	sqlite3_close(db->handle);
 	*db = (struct db){0};
+}
+
+void db_abandon(struct db *db)
+{
+	if (db->handle)
+		sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	db_close(db);
+}
+
+bool db_is_sound(struct db *db)
+{
+	sqlite3_stmt *stmt = db_prepare(db, "PRAGMA quick_check(1)");
+	bool sound = db_step(db, stmt) == 1 &&
+		     strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") == 0;
+
+	db_reset(stmt);
+	db->damaged |= !sound;
+	return sound;
+}
+
+int64_t db_changed(struct db *db)
+{
+	return sqlite3_changes64(db->handle);
 }
 
 sqlite3_stmt *db_prepare(struct db *db, const char *sql)
@@ -169,10 +218,12 @@ int db_commit(struct db *db)
 	int result;
 
 	assert(db->began);
+	fault_point(db->kind->before);
 	result = db_run(db, db_prepare(db, "COMMIT"));
 	if (result < 0)
 		db_rollback(db);
 	db->began = NULL;
+	fault_point(db->kind->after);
 	return result;
 }
 

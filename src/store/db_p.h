@@ -16,8 +16,11 @@
 
 #define DB_STATEMENTS_MAX 64
 
+struct db_kind;
+
 struct db {
 	sqlite3 *handle;
+	const struct db_kind *kind;
 	const char *began; /* the function that opened the transaction, NULL for none */
 	bool damaged;	   /* SQLite said so */
 	size_t count;
@@ -27,15 +30,21 @@ struct db {
 	} statements[DB_STATEMENTS_MAX];
 };
 
-/* How a connection is used. */
-enum db_mode { DB_WRITER, DB_READER };
+/* What a connection is for. */
+enum db_mode { DB_CACHE, DB_CACHE_READER, DB_JOURNAL, DB_JOURNAL_READER };
 
 /*
- * Opens the file (made by a writer when missing, 0600). Returns 0, -EUCLEAN when it is damaged
- * or no database at all, or another -errno.
+ * Opens the file (made when missing, but not by a reader). Returns 0, -EUCLEAN when it is
+ * damaged or no database at all, or another -errno.
  */
 int db_open(struct db *db, const char *path, enum db_mode mode, struct error *err);
 void db_close(struct db *db);
+/* The same, and the files are left as they are: nothing is folded back into a damaged one. */
+void db_abandon(struct db *db);
+/* Looks at every page. A database that is no longer sound is marked as damaged. */
+bool db_is_sound(struct db *db);
+/* Rows that the last statement changed. */
+int64_t db_changed(struct db *db);
 
 /*
  * The statement for sql, reset and with nothing bound. NULL (logged) only when sql is wrong or

@@ -1,15 +1,14 @@
 #include "schema_p.h"
 #include <errno.h>
+#include <mountmail/base/cleanup.h>
 #include <stdio.h>
+#include <string.h>
 
 /*
- * Only ever appended to: the number of an entry is the version it leads to. What stands here
- * was run on people's machines and does not change any more.
- *
  * messages: what names and stat are made of comes first, so that a walk over a folder touches
  * little else of a row. A body has a row of its own: an eviction does not rewrite messages.
  */
-static const char *const schema_steps[] = {
+static const char *const cache_steps[] = {
 	"CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
 	"CREATE TABLE folders ("
 	/* Never used twice: whoever works on a folder that went must not meet another. */
@@ -59,9 +58,44 @@ static const char *const schema_steps[] = {
 	"CREATE INDEX bodies_segment ON bodies (segment);",
 };
 
-#define SCHEMA_VERSION ((int64_t)(sizeof(schema_steps) / sizeof(schema_steps[0])))
+/*
+ * A commit writes one page of removals and, once a second, one of places: no index but the
+ * rowid, what is looked at most first in a row.
+ */
+static const char *const journal_steps[] = {
+	"CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+	"CREATE TABLE places ("
+	/* Never used twice: people name removals by it. */
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" raw TEXT NOT NULL,"
+	" epoch INTEGER NOT NULL,"
+	" mtime INTEGER NOT NULL DEFAULT 0," /* when what is hidden there last changed */
+	" UNIQUE (raw, epoch));"
+	"CREATE TABLE removals ("
+	" id INTEGER PRIMARY KEY," /* message_row() of place and UID */
+	" state INTEGER NOT NULL,"
+	" final INTEGER NOT NULL,"
+	" released INTEGER NOT NULL,"
+	" size INTEGER NOT NULL,"
+	" date INTEGER NOT NULL,"
+	" at INTEGER NOT NULL,"
+	" tries INTEGER NOT NULL,"
+	" copied INTEGER NOT NULL,"
+	" copy_epoch INTEGER NOT NULL,"
+	" copy_from INTEGER NOT NULL,"
+	" copy_raw TEXT NOT NULL,"
+	" reason TEXT NOT NULL,"
+	" name TEXT NOT NULL,"
+	" message_id TEXT);",
+};
 
-static int schema_step(struct db *db, int64_t version)
+#define STEPS(list) list, sizeof(list) / sizeof((list)[0])
+
+const struct schema schema_cache = {
+	"cache", "cache", ", or remove this one", STEPS(cache_steps)};
+const struct schema schema_journal = {"journal of removals", "state", "", STEPS(journal_steps)};
+
+static int schema_step(struct db *db, const struct schema *schema, int64_t version)
 {
 	char sql[64];
 	int result = db_begin(db, __func__);
@@ -69,7 +103,7 @@ static int schema_step(struct db *db, int64_t version)
 	if (result < 0)
 		return result;
 	snprintf(sql, sizeof(sql), "PRAGMA user_version=%d", (int)version + 1);
-	result = db_exec(db, schema_steps[version]);
+	result = db_exec(db, schema->steps[version]);
 	if (result == 0)
 		result = db_exec(db, sql);
 	if (result < 0) {
@@ -79,7 +113,7 @@ static int schema_step(struct db *db, int64_t version)
 	return db_commit(db);
 }
 
-int schema_migrate(struct db *db, struct error *err)
+int schema_migrate(struct db *db, const struct schema *schema, struct error *err)
 {
 	sqlite3_stmt *stmt = db_prepare(db, "PRAGMA user_version");
 	int result = db_step(db, stmt);
@@ -87,19 +121,59 @@ int schema_migrate(struct db *db, struct error *err)
 
 	db_reset(stmt);
 	if (result < 0)
-		return error_set(err, -result, "the cache database cannot be read");
-	if (version > SCHEMA_VERSION)
+		return error_set(err, -result, "the %s cannot be read", schema->what);
+	if (version > schema->version)
 		return error_set(err, ENOTSUP,
-			"the cache was made by a newer mountmail (format %d, this one knows "
-			"%d): use "
-			"that version, or another cache= folder",
-			(int)version, (int)SCHEMA_VERSION);
-	for (; version < SCHEMA_VERSION; version++) {
-		result = schema_step(db, version);
+			"the %s was made by a newer mountmail (format %d, this one knows %d): "
+			"use that version, or another %s= folder",
+			schema->what, (int)version, (int)schema->version, schema->option);
+	for (; version < schema->version; version++) {
+		result = schema_step(db, schema, version);
 		if (result < 0)
 			return error_set(err, -result,
-				"the cache database cannot be brought to format %d",
-				(int)version + 1);
+				"the %s cannot be brought to format %d: %s", schema->what,
+				(int)version + 1, strerror(-result));
 	}
 	return 0;
+}
+
+static int schema_set_owner(struct db *db, const char *identity)
+{
+	int result = db_begin(db, __func__);
+	sqlite3_stmt *stmt;
+
+	if (result < 0)
+		return result;
+	stmt = db_prepare(db, "INSERT INTO meta VALUES ('identity', ?1)");
+	db_bind_text(stmt, 1, identity);
+	result = db_run(db, stmt);
+	if (result < 0) {
+		db_rollback(db);
+		return result;
+	}
+	return db_commit(db);
+}
+
+int schema_claim(struct db *db, const struct schema *schema, const char *dir,
+	const char *identity, struct error *err)
+{
+	sqlite3_stmt *stmt = db_prepare(db, "SELECT value FROM meta WHERE key = 'identity'");
+	int result = db_step(db, stmt);
+	_cleanup_free_ char *owner = result == 1 ? db_column_text(stmt, 0) : NULL;
+
+	db_reset(stmt);
+	if (result < 0)
+		return error_set(err, -result, "the %s in %s cannot be read: %s", schema->what,
+			dir, strerror(-result));
+	if (owner && strcmp(owner, identity) == 0)
+		return 0;
+	if (owner)
+		return error_set(err, EBUSY,
+			"the %s in %s belongs to %s, not to %s: choose another folder with "
+			"%s=%s",
+			schema->what, dir, owner, identity, schema->option, schema->foreign);
+	result = schema_set_owner(db, identity);
+	return result < 0 ? error_set(err, -result, "the %s in %s cannot be written: %s",
+				    schema->what, dir, strerror(-result))
+			  : 0;
 }

@@ -65,11 +65,11 @@ static int store_db_open(struct store *store, struct error *err)
 {
 	_cleanup_free_ char *path = xasprintf("%s/" STORE_DB, store->dir);
 	mode_t old = umask(077);
-	int result = db_open(&store->db, path, DB_WRITER, err);
+	int result = db_open(&store->db, path, DB_CACHE, err);
 
 	umask(old);
 	if (result == 0) {
-		result = schema_migrate(&store->db, err);
+		result = schema_migrate(&store->db, &schema_cache, err);
 		if (result < 0)
 			db_close(&store->db);
 	}
@@ -120,52 +120,16 @@ static void store_marker_clear(struct store *store)
 		log_warning("%s cannot be removed: %s", path, strerror(errno));
 }
 
-static bool store_db_sound(struct store *store)
-{
-	sqlite3_stmt *stmt = db_prepare(&store->db, "PRAGMA quick_check(1)");
-	bool sound = db_step(&store->db, stmt) == 1 &&
-		     strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") == 0;
-
-	db_reset(stmt);
-	return sound;
-}
-
-static int store_claim(struct store *store, const char *identity, struct error *err)
-{
-	sqlite3_stmt *stmt =
-		db_prepare(&store->db, "SELECT value FROM meta WHERE key = 'identity'");
-	int result = db_step(&store->db, stmt);
-	_cleanup_free_ char *owner = result == 1 ? db_column_text(stmt, 0) : NULL;
-
-	db_reset(stmt);
-	if (result < 0)
-		return error_set(err, -result, "the cache %s cannot be read", store->dir);
-	if (owner && strcmp(owner, identity) == 0)
-		return 0;
-	if (owner)
-		return error_set(err, EBUSY,
-			"the cache %s belongs to %s, not to %s: choose another folder with "
-			"cache=, or "
-			"remove this one",
-			store->dir, owner, identity);
-	stmt = db_prepare(&store->db, "INSERT INTO meta VALUES ('identity', ?1)");
-	db_bind_text(stmt, 1, identity);
-	result = db_run(&store->db, stmt);
-	return result < 0
-		       ? error_set(err, -result, "the cache %s cannot be written", store->dir)
-		       : 0;
-}
-
 static int store_prepare(struct store *store, const char *identity, struct error *err)
 {
-	_cleanup_close_ int dir_fd = store_dir_open(store->dir, err);
+	_cleanup_close_ int dir_fd = store_dir_open(store->dir, "cache", err);
 	_cleanup_free_ char *bodies = xasprintf("%s/bodies", store->dir);
 	int result = dir_fd < 0 ? dir_fd : store_lock(store, dir_fd, err);
 
 	if (result < 0)
 		return result;
 	result = store_db_open(store, err);
-	if (result == 0 && store_marker_set(dir_fd) && !store_db_sound(store)) {
+	if (result == 0 && store_marker_set(dir_fd) && !db_is_sound(&store->db)) {
 		db_close(&store->db);
 		result = -EUCLEAN;
 	}
@@ -173,10 +137,10 @@ static int store_prepare(struct store *store, const char *identity, struct error
 		result = store_db_set_aside(store, err);
 	if (result < 0)
 		return result;
-	result = store_claim(store, identity, err);
+	result = schema_claim(&store->db, &schema_cache, store->dir, identity, err);
 	if (result < 0)
 		return result;
-	store->bodies_fd = store_dir_open(bodies, err);
+	store->bodies_fd = store_dir_open(bodies, "cache", err);
 	if (store->bodies_fd < 0)
 		return store->bodies_fd;
 	return segments_open(store, err);
@@ -224,7 +188,7 @@ int store_reader_create(
 {
 	struct store_reader *reader = xcalloc(1, sizeof(*reader));
 	_cleanup_free_ char *path = xasprintf("%s/" STORE_DB, store->dir);
-	int result = db_open(&reader->db, path, DB_READER, err);
+	int result = db_open(&reader->db, path, DB_CACHE_READER, err);
 
 	if (result < 0) {
 		free(reader);

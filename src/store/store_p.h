@@ -38,9 +38,9 @@ int store_end(struct store *store, int result);
 
 /*
  * Opens (making it, and its parents, when missing) a folder that only its owner may enter.
- * Returns a descriptor or -errno.
+ * option, "cache" or "state", names it for people. Returns a descriptor or -errno.
  */
-int store_dir_open(const char *path, struct error *err);
+int store_dir_open(const char *path, const char *option, struct error *err);
 
 /* 31 bits, never 0, of text and number. */
 uint32_t store_tag(const char *text, uint64_t number);
