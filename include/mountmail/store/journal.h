@@ -54,6 +54,7 @@ struct journal_row {
 	uint32_t uid;
 	enum journal_state state;
 	bool final;         /* when it was made, nothing could bring it back from the server */
+	bool released;      /* the user said that it was meant: the brake does not take it again */
 	uint64_t size;      /* fingerprint: as the server claimed it, ... */
 	int64_t date;       /* ... INTERNALDATE, seconds since the epoch, ... */
 	char *message_id;   /* ... owned, NULL for none */
