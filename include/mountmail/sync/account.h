@@ -138,11 +138,12 @@ struct account_wait *account_refresh(struct account *account, int64_t folder_id,
 
 /*
  * Removes a message, called name in the mount: it is in the journal, and hidden, when this returns 0.
- * reader: the caller's own. -EROFS when nothing can be removed; -ENOENT; -ENOSPC and -EIO when
- * the journal cannot be written (nothing is removed then). The server hears of it later.
+ * epoch: the folder's when the caller learnt the UID; in another one that is another message, and the
+ * answer -ENOENT. reader: the caller's own. -EROFS when nothing can be removed; -ENOENT; -ENOSPC and
+ * -EIO when the journal cannot be written (nothing is removed then). The server hears of it later.
  */
 int account_remove(struct account *account, struct store_reader *reader, int64_t folder_id,
-	uint32_t uid, const char *name);
+	uint64_t epoch, uint32_t uid, const char *name);
 
 /* Sends what is queued now, without waiting for more, and tries to reach the server if it is away. */
 void account_flush(struct account *account);
