@@ -29,14 +29,31 @@ static int db_errno(int code)
 	}
 }
 
+/* Whether that is why a write failed: a full disk to us, but no other error to SQLite. */
+static bool db_over_quota(struct db *db)
+{
+	static const int files[] = {SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER};
+
+	for (size_t i = 0; i < 2; i++) {
+		sqlite3_file *file = NULL;
+		int error = 0;
+
+		sqlite3_file_control(db->handle, "main", files[i], &file);
+		if (file && file->pMethods)
+			file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &error);
+		if (error == EDQUOT)
+			return true;
+	}
+	return false;
+}
+
 static int db_fail(struct db *db, const char *doing)
 {
 	int code = sqlite3_extended_errcode(db->handle);
 
 	log_error("%s: %s: %s (%d)", db->kind->name, doing, sqlite3_errmsg(db->handle), code);
 	db->damaged |= db_errno(code) == -EUCLEAN;
-	/* Over quota is a full disk to us; SQLite knows only the other one. */
-	if ((code & 0xff) == SQLITE_IOERR && sqlite3_system_errno(db->handle) == EDQUOT)
+	if (code == SQLITE_IOERR_WRITE && db_over_quota(db))
 		return -ENOSPC;
 	return db_errno(code);
 }

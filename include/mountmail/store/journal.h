@@ -131,7 +131,10 @@ int journal_settle(struct journal *journal, int64_t place, const uint32_t *uids,
 /* They were seen to be gone: the rows go. 0, -ENOSPC, -EIO. */
 int journal_confirm(struct journal *journal, int64_t place, const uint32_t *uids, size_t count);
 
-/* Every final QUEUED row (of one place, or of all with place 0) becomes BRAKED. The count or -errno. */
+/*
+ * Every final QUEUED row that was not released (of one place, or of all with place 0) becomes BRAKED.
+ * The count or -errno.
+ */
 int64_t journal_brake(struct journal *journal, int64_t place, const char *reason);
 
 /* For people: a row is named "PLACE.UID", as journal_row_id writes it. */
