@@ -95,6 +95,8 @@ static bool status_code_is_sound(const char *code, size_t len)
 {
 	static const char *const numbers[] = {
 		"UIDNEXT", "UIDVALIDITY", "UNSEEN", "HIGHESTMODSEQ"};
+	/* libetpan has parsers for these, for arguments as they should be; nobody needs them. */
+	static const char *const unused[] = {"COPYUID", "APPENDUID", "MODIFIED"};
 	size_t name = status_atom(code, len);
 	size_t args_len = len > name ? len - name - 1 : 0;
 	const char *args = code + len - args_len;
@@ -104,6 +106,9 @@ static bool status_code_is_sound(const char *code, size_t len)
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (strlen(numbers[i]) == name && strncasecmp(code, numbers[i], name) == 0)
 			return status_is_number(args, args_len);
+	for (size_t i = 0; i < sizeof(unused) / sizeof(unused[0]); i++)
+		if (strlen(unused[i]) == name && strncasecmp(code, unused[i], name) == 0)
+			return false;
 	if (name == 14 && strncasecmp(code, "PERMANENTFLAGS", name) == 0)
 		return status_is_flag_list(args, args_len);
 	return status_is_plain(args, args_len);

@@ -8,7 +8,7 @@ static void imap_say_goodbye(struct imap *imap)
 {
 	static const char logout[] = "LOGOUT\r\n";
 
-	if (imap->ready && imap_send_tag(imap, NULL))
+	if (imap->ready && imap_send_tag(imap, NULL, logout))
 		(void)imap_send(imap, logout, sizeof(logout) - 1);
 }
 
@@ -31,6 +31,8 @@ static const struct backend_ops imap_ops = {
 	.list = imap_list,
 	.scan = imap_scan,
 	.fetch = imap_fetch,
+	.verify = imap_verify,
+	.remove = imap_remove,
 	.close = imap_close,
 };
 

@@ -1,6 +1,7 @@
 #include "imap_internal_p.h"
 #include <ctype.h>
 #include <mountmail/base/clock.h>
+#include <mountmail/base/fault.h>
 #include <mountmail/base/str.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,16 +40,40 @@ bool imap_put_string(const struct imap *imap, struct buf *out, const char *text)
 	return true;
 }
 
-bool imap_send_tag(struct imap *imap, const struct guard_limits *limits)
+/* The verb, two words of it behind UID; arguments may be a password. */
+static void imap_name_command(struct imap *imap, const char *command)
+{
+	size_t len = strcspn(command, " \r\n");
+
+	if (len == 3 && memcmp(command, "UID", 3) == 0 && command[3] == ' ')
+		len += 1 + strcspn(command + 4, " \r\n");
+	snprintf(imap->command, sizeof(imap->command), "%.*s", (int)len, command);
+}
+
+/* For tests: true when the connection ended here. when: "before", "after". */
+static bool imap_fault(struct imap *imap, const char *when)
+{
+	char where[40];
+
+	snprintf(where, sizeof(where), "%s %s", when, imap->command);
+	if (!fault_point(where))
+		return false;
+	stream_drop(imap->stream, "a fault that a test asked for");
+	return true;
+}
+
+bool imap_send_tag(struct imap *imap, const struct guard_limits *limits, const char *command)
 {
 	char tag[16];
 	int len = snprintf(tag, sizeof(tag), "%d ", ++imap->session->imap_tag);
 
+	imap_name_command(imap, command);
 	imap->answer = (struct imap_answer){0};
 	guard_expect(imap->guard, limits ? limits : &imap_limits_short);
 	stream_deadline(imap->stream);
 	imap_alive(imap);
-	return mailstream_write(imap->mailstream, tag, (size_t)len) == len;
+	return !imap_fault(imap, "before") &&
+	       mailstream_write(imap->mailstream, tag, (size_t)len) == len;
 }
 
 bool imap_send(struct imap *imap, const void *data, size_t len)
@@ -118,7 +143,8 @@ static int imap_send_command(struct imap *imap, const struct buf *command)
 int imap_command_send(
 	struct imap *imap, const struct guard_limits *limits, const struct buf *command)
 {
-	return imap_send_tag(imap, limits) ? imap_send_command(imap, command) : -1;
+	return imap_send_tag(imap, limits, command->data) ? imap_send_command(imap, command)
+							    : -1;
 }
 
 enum imap_reply imap_command(
@@ -257,6 +283,11 @@ enum imap_reply imap_read_answer(struct imap *imap, bool line_read)
 	else
 		reply = IMAP_LOST;
 	imap->heard_ms = clock_now_ms();
+	if (reply != IMAP_LOST && imap_fault(imap, "after")) {
+		imap->answer = (struct imap_answer){0};
+		imap->ready = false;
+		return IMAP_LOST;
+	}
 	if (reply == IMAP_LOST) {
 		imap->ready = false;
 		imap_read_bye(imap);

@@ -1,6 +1,5 @@
 #include "header_p.h"
 #include "imap_internal_p.h"
-#include <inttypes.h>
 #include <mountmail/base/clock.h>
 #include <mountmail/base/str.h>
 #include <mountmail/base/xalloc.h>
@@ -404,13 +403,8 @@ static bool fetch_select(struct fetch *fetch)
 	}
 	if (reply != IMAP_OK)
 		return fetch_fail(fetch, reply);
-	if (fetch->fetch->epoch == guard_uidvalidity(imap->guard))
-		return true;
-	backend_result_set(fetch->result, BACKEND_FOLDER_CHANGED,
-		"%s numbers the messages of the folder anew (UIDVALIDITY %" PRIu64
-		", was %" PRIu64 ")",
-		imap->conf->host, guard_uidvalidity(imap->guard), fetch->fetch->epoch);
-	return false;
+	return imap_same_epoch(
+		imap, fetch->fetch->epoch, guard_uidvalidity(imap->guard), fetch->result);
 }
 
 static void fetch_prepare(struct fetch *fetch)

@@ -49,9 +49,15 @@ bool imap_uids_has(const struct imap_uids *uids, uint32_t uid)
 		bsearch(&uid, uids->uids, uids->count, sizeof(uid), imap_uid_compare);
 }
 
-void imap_put_set(struct buf *out, const uint32_t *uids, size_t count)
+/* Up to where a set may grow. Beside it a command holds a folder's name, seldom a long one. */
+#define IMAP_SET_MAX 4000u
+
+/* Puts whole ranges as long as fewer than max bytes are out. Returns how many UIDs went. */
+static size_t imap_put_ranges(struct buf *out, const uint32_t *uids, size_t count, size_t max)
 {
-	for (size_t i = 0; i < count;) {
+	size_t i = 0;
+
+	while (i < count && out->len < max) {
 		size_t last = i;
 
 		while (last + 1 < count && uids[last + 1] == uids[last] + 1)
@@ -61,22 +67,34 @@ void imap_put_set(struct buf *out, const uint32_t *uids, size_t count)
 			buf_printf(out, ":%" PRIu32, uids[last]);
 		i = last + 1;
 	}
+	return i;
 }
+
+void imap_put_set(struct buf *out, const uint32_t *uids, size_t count)
+{
+	(void)imap_put_ranges(out, uids, count, SIZE_MAX);
+}
+
+size_t imap_put_some(struct buf *out, const uint32_t *uids, size_t count)
+{
+	return imap_put_ranges(out, uids, count, out->len + IMAP_SET_MAX);
+}
+
+/* One line holds every UID: eleven bytes each, for some five million messages. */
+static const struct guard_limits imap_search_limits = {.line = 64u << 20,
+	.depth = GUARD_DEPTH_MAX,
+	.literal = 4096,
+	.response = 128u << 20,
+	.lines = 100000};
 
 enum imap_reply imap_search(struct imap *imap, const char *set, struct imap_uids *out)
 {
-	/* One line holds every UID: eleven bytes each, for some five million messages. */
-	static const struct guard_limits limits = {.line = 64u << 20,
-		.depth = GUARD_DEPTH_MAX,
-		.literal = 4096,
-		.response = 128u << 20,
-		.lines = 100000};
 	struct buf command = BUF_INIT;
 	enum imap_reply reply;
 	clist *found;
 
 	buf_printf(&command, "UID SEARCH UID %s", set);
-	reply = imap_command(imap, &limits, &command);
+	reply = imap_command(imap, &imap_search_limits, &command);
 	buf_finish(&command);
 	if (reply != IMAP_OK)
 		return reply;
@@ -87,6 +105,49 @@ enum imap_reply imap_search(struct imap *imap, const char *set, struct imap_uids
 		if (uid)
 			imap_uids_add(out, uid);
 	}
+	imap_uids_settle(out);
+	return reply;
+}
+
+/* Adds the numbers of a line. False when it holds anything else, or one that is no UID. */
+static bool imap_search_numbers(const char *line, size_t len, struct imap_uids *out)
+{
+	const char *end = line + len;
+
+	while (line < end) {
+		uint64_t uid = 0;
+
+		if (*line == ' ') {
+			line++;
+			continue;
+		}
+		for (; line < end && *line >= '0' && *line <= '9' && uid <= UINT32_MAX; line++)
+			uid = uid * 10 + (uint64_t)(*line - '0');
+		if ((line < end && *line != ' ') || uid == 0 || uid > UINT32_MAX)
+			return false;
+		imap_uids_add(out, (uint32_t)uid);
+	}
+	return true;
+}
+
+enum imap_reply imap_search_strictly(
+	struct imap *imap, const char *criteria, struct imap_uids *out, bool *sound_out)
+{
+	struct buf command = BUF_INIT;
+	enum imap_reply reply;
+	const char *line;
+	size_t len, at = 0, lines = 0;
+
+	buf_printf(&command, "UID SEARCH %s", criteria);
+	reply = imap_command(imap, &imap_search_limits, &command);
+	buf_finish(&command);
+	*sound_out = false;
+	if (reply != IMAP_OK)
+		return reply;
+	*sound_out = true;
+	for (; imap_answer_line(imap, "* SEARCH", &at, &line, &len); lines++)
+		*sound_out = imap_search_numbers(line, len, out) && *sound_out;
+	*sound_out = *sound_out && lines;
 	imap_uids_settle(out);
 	return reply;
 }
@@ -120,19 +181,30 @@ static void imap_read_state(struct imap *imap)
 	};
 }
 
-bool imap_examine(struct imap *imap, const char *raw, struct backend_result *result)
+/* The command with the folder's name behind it. False, with result, for a name that cannot be. */
+static bool imap_put_open(struct imap *imap, const char *verb, const char *raw,
+	struct buf *command, struct backend_result *result)
+{
+	buf_printf(command, "%s ", verb);
+	if (imap_put_string(imap, command, raw))
+		return true;
+	backend_result_set(result, BACKEND_FOLDER_GONE,
+		"A folder of %s has a line break in its name and cannot be asked for",
+		imap->conf->host);
+	return false;
+}
+
+static bool imap_open_folder(
+	struct imap *imap, const char *verb, const char *raw, struct backend_result *result)
 {
 	struct buf command = BUF_INIT;
 	enum imap_reply reply;
 
 	free(imap->selected);
 	imap->selected = NULL;
-	buf_append_str(&command, "EXAMINE ");
-	if (!imap_put_string(imap, &command, raw)) {
+	imap->writable = false;
+	if (!imap_put_open(imap, verb, raw, &command, result)) {
 		buf_finish(&command);
-		backend_result_set(result, BACKEND_FOLDER_GONE,
-			"A folder of %s has a line break in its name and cannot be asked for",
-			imap->conf->host);
 		return false;
 	}
 	if (imap->session->imap_selection_info)
@@ -153,4 +225,33 @@ bool imap_examine(struct imap *imap, const char *raw, struct backend_result *res
 	imap_read_state(imap);
 	imap->selected = xstrdup(raw);
 	return true;
+}
+
+bool imap_examine(struct imap *imap, const char *raw, struct backend_result *result)
+{
+	return imap_open_folder(imap, "EXAMINE", raw, result);
+}
+
+bool imap_select(struct imap *imap, const char *raw, struct backend_result *result)
+{
+	const char *line;
+	size_t len, at = 0;
+
+	if (!imap_open_folder(imap, "SELECT", raw, result))
+		return false;
+	imap->writable = strcmp(imap->answer.code, "READ-ONLY") != 0 &&
+			 !imap_answer_line(imap, "* OK [READ-ONLY]", &at, &line, &len);
+	return true;
+}
+
+bool imap_same_epoch(
+	struct imap *imap, uint64_t known, uint64_t now, struct backend_result *result)
+{
+	if (known == now)
+		return true;
+	backend_result_set(result, BACKEND_FOLDER_CHANGED,
+		"%s numbers the messages of the folder anew (UIDVALIDITY %" PRIu64
+		", was %" PRIu64 ")",
+		imap->conf->host, now, known);
+	return false;
 }

@@ -56,8 +56,10 @@ struct imap {
 	bool ready;            /* logged in and not lost */
 	uint32_t caps;         /* enum backend_cap and enum imap_cap */
 	struct imap_answer answer;
+	char command[24];      /* the words that the last command begins with: "UID FETCH" */
 
 	char *selected;                    /* raw name of the selected folder, NULL for none */
+	bool writable;                     /* by SELECT, and the server did not say READ-ONLY */
 	struct backend_folder_state state; /* of the selected folder */
 	int64_t alive_ms;                  /* when stopped was last asked by imap_alive */
 	int64_t heard_ms;                  /* when the server last answered, clock_now_ms() */
@@ -81,6 +83,10 @@ void imap_scan(struct backend *backend, const struct backend_scan *scan,
 	const struct backend_scan_sink *sink, struct backend_result *result);
 void imap_fetch(struct backend *backend, const struct backend_fetch *fetch,
 	const struct backend_fetch_sink *sink, struct backend_result *result);
+void imap_verify(struct backend *backend, const struct backend_verify *verify,
+	const struct backend_verify_sink *sink, struct backend_result *result);
+void imap_remove(struct backend *backend, const struct backend_removal *removal,
+	struct backend_result *result);
 
 /* imap_command.c */
 
@@ -107,8 +113,12 @@ enum imap_reply imap_command_text(
 int imap_command_send(
 	struct imap *imap, const struct guard_limits *limits, const struct buf *command);
 
-/* The parts of imap_command, for exchanges that take several turns. */
-bool imap_send_tag(struct imap *imap, const struct guard_limits *limits);
+/*
+ * The parts of imap_command, for exchanges that take several turns. command: what will be sent; its
+ * first words name it.
+ */
+bool imap_send_tag(
+	struct imap *imap, const struct guard_limits *limits, const char *command);
 bool imap_send(struct imap *imap, const void *data, size_t len);
 /*
  * Reads on until the server asks to go on: 1, with what it said behind "+ " (borrowed until the
@@ -160,6 +170,11 @@ char *imap_path_decode(const char *raw, char delimiter, const char *prefix);
 
 /* EXAMINE, afresh. False with result (FOLDER_GONE and worse). */
 bool imap_examine(struct imap *imap, const char *raw, struct backend_result *result);
+/* SELECT, afresh; whether it was for more than reading tells imap->writable. False as above. */
+bool imap_select(struct imap *imap, const char *raw, struct backend_result *result);
+/* Whether now is the epoch that was known. False with result (FOLDER_CHANGED). */
+bool imap_same_epoch(
+	struct imap *imap, uint64_t known, uint64_t now, struct backend_result *result);
 
 /* UIDs in ascending order, each once. */
 struct imap_uids {
@@ -175,8 +190,19 @@ void imap_uids_settle(struct imap_uids *uids);
 bool imap_uids_has(const struct imap_uids *uids, uint32_t uid);
 /* Appends "3:7,9". uids ascending. */
 void imap_put_set(struct buf *out, const uint32_t *uids, size_t count);
+/*
+ * The same with as many as a command line may hold (RFC 7162 section 4 says 8192 bytes; some
+ * servers take no more). Returns how many.
+ */
+size_t imap_put_some(struct buf *out, const uint32_t *uids, size_t count);
 /* UID SEARCH UID <set>. What came is settled. */
 enum imap_reply imap_search(struct imap *imap, const char *set, struct imap_uids *out);
+/*
+ * UID SEARCH <criteria>, for who takes what is not named for gone: *sound_out is false when the
+ * answer has no line that names messages, or one with more than their numbers.
+ */
+enum imap_reply imap_search_strictly(
+	struct imap *imap, const char *criteria, struct imap_uids *out, bool *sound_out);
 
 /* imap_att.c: what one FETCH response said, as far as it concerns us. */
 struct imap_att {

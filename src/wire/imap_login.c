@@ -69,7 +69,7 @@ static bool imap_decode_base64(const char *text, struct buf *out)
 /* Starts AUTHENTICATE: 1 when the server asks for the first turn; else as imap_read_continue. */
 static int imap_authenticate(struct imap *imap, const char *command, const char **text_out)
 {
-	if (!imap_send_tag(imap, NULL) || !imap_send(imap, command, strlen(command)))
+	if (!imap_send_tag(imap, NULL, command) || !imap_send(imap, command, strlen(command)))
 		return -1;
 	return imap_read_continue(imap, text_out);
 }

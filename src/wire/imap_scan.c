@@ -92,13 +92,9 @@ static void imap_scan_run(struct imap_scan *scan)
 		imap_scan_stop(scan);
 		return;
 	}
-	if (scan->want->epoch && scan->want->epoch != state->epoch) {
-		backend_result_set(scan->result, BACKEND_FOLDER_CHANGED,
-			"%s numbers the messages of the folder anew (UIDVALIDITY %" PRIu64
-			", was %" PRIu64 ")",
-			scan->imap->conf->host, state->epoch, scan->want->epoch);
+	if (scan->want->epoch &&
+		!imap_same_epoch(scan->imap, scan->want->epoch, state->epoch, scan->result))
 		return;
-	}
 	if (imap_scan_find(scan) && (!scan->want->survey || imap_survey(scan)) &&
 		imap_batches(scan))
 		backend_result_ok(scan->result);

@@ -67,6 +67,13 @@ void stream_fail_errno(struct stream *stream, int code)
 	stream_fail(stream, "%s", strerror(code));
 }
 
+void stream_drop(struct stream *stream, const char *why)
+{
+	stream_fail(stream, "%s", why);
+	stream->away = true;
+	(void)shutdown(stream->fd, SHUT_RDWR);
+}
+
 bool stream_is_away(const struct stream *stream)
 {
 	return stream->away;

@@ -61,6 +61,9 @@ void stream_deadline(struct stream *stream);
  */
 void stream_on_progress(struct stream *stream, void (*heard)(void *ctx), void *ctx);
 
+/* Ends the connection as if the network had; why is for people. */
+void stream_drop(struct stream *stream, const char *why);
+
 /* Why the last read or write failed, for a person; "" when none did. Borrowed. */
 const char *stream_failure(const struct stream *stream);
 /* Whether it was silence or the network, and not the server that hung up. */

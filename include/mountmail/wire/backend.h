@@ -181,7 +181,7 @@ struct backend_identity {
 	bool known;             /* false: it is there, and the server does not say what it is */
 	uint64_t size;          /* bytes, as the server claims */
 	int64_t date;           /* INTERNALDATE, seconds since the epoch */
-	const char *message_id; /* as header_parse reads it, at most FRAME_MESSAGE_ID_MAX bytes; NULL: none */
+	const char *message_id; /* as in mail_fields, so that it can be compared; NULL: none */
 };
 
 /* begin once; then found (ascending); then deleted (ascending), if asked for. */

@@ -70,7 +70,7 @@ static void test_passes_what_is_sound(void **state)
 	expect_same("* OK [UIDVALIDITY 3857529045] UIDs valid\r\n");
 	expect_same("* OK [PERMANENTFLAGS (\\Answered $Label1 \\*)] Limited\r\n");
 	expect_same("* OK [PERMANENTFLAGS ()] none\r\n");
-	expect_same("* OK [COPYUID 1 2:3 4:5] done\r\n");
+	expect("* OK [COPYUID 1 2:3 4:5] done\r\n", "* OK done\r\n");
 	expect_same("1 NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)\r\n");
 	expect_same("* PREAUTH hello\r\n* BYE bye\r\n12 BAD what\r\n");
 	expect_same("* LIST (\\HasNoChildren) \"/\" \"a {5} b\"\r\n* LIST () NIL \"(((\"\r\n");
