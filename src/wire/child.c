@@ -1,5 +1,4 @@
-#include "child_p.h"
-#include "frame_p.h"
+#include "child_internal_p.h"
 #include <errno.h>
 #include <mountmail/base/clock.h>
 #include <mountmail/base/log.h>
@@ -9,17 +8,6 @@
 
 #define CHILD_FRAME_BYTES (64u << 10) /* many small things are gathered up to here */
 #define CHILD_ALIVE_MS 1000	      /* a longer silence is explained to the mail process */
-
-struct child {
-	struct frame_writer writer;
-	struct frame_reader reader;
-	bool gone;	      /* the mail process closed the channel, or broke a rule */
-	bool stop;	      /* it sent FRAME_STOP for the call in progress */
-	enum frame_type open; /* a frame that more can be added to; 0: none */
-	uint32_t open_count;
-	size_t open_count_at; /* where its count stands */
-	int64_t flushed_ms;   /* when the mail process last heard something */
-};
 
 struct child *child_create(int channel)
 {
@@ -37,7 +25,7 @@ void child_destroy(struct child *child)
 	free(child);
 }
 
-static bool child_flush(struct child *child)
+bool child_flush(struct child *child)
 {
 	/* A mail process that is slow makes the server wait, for as long as it takes. */
 	if (!child->gone && frame_flush(&child->writer, -1) < 0)
@@ -57,7 +45,7 @@ static void child_gathered(struct child *child)
 	child->open = 0;
 }
 
-static void child_gather(struct child *child, enum frame_type type)
+void child_gather(struct child *child, enum frame_type type)
 {
 	if (child->open &&
 		(child->open != type || frame_size(&child->writer) > CHILD_FRAME_BYTES))
@@ -72,7 +60,7 @@ static void child_gather(struct child *child, enum frame_type type)
 	child->open_count++;
 }
 
-static void child_begin(struct child *child, enum frame_type type)
+void child_begin(struct child *child, enum frame_type type)
 {
 	child_gathered(child);
 	frame_begin(&child->writer, type);
@@ -106,7 +94,7 @@ bool child_stop_wanted(void *ctx)
 }
 
 /* Whether to go on after an addition; what has piled up leaves from time to time. */
-static bool child_goes_on(struct child *child)
+bool child_goes_on(struct child *child)
 {
 	if (child->writer.out.len < CHILD_FRAME_BYTES * 2)
 		return !child->gone && !child->stop;
@@ -126,7 +114,7 @@ static bool child_folder(void *ctx, const struct mail_folder *folder)
 	return child_goes_on(child);
 }
 
-static bool child_state(void *ctx, const struct backend_folder_state *state)
+bool child_state(void *ctx, const struct backend_folder_state *state)
 {
 	struct child *child = ctx;
 
@@ -308,6 +296,10 @@ static bool child_call(struct child *child, struct backend *backend, struct fram
 		return child_scan(child, backend, frame, result);
 	else if (frame->type == FRAME_FETCH)
 		return child_fetch(child, backend, frame, result);
+	else if (frame->type == FRAME_VERIFY)
+		return child_verify(child, backend, frame, result);
+	else if (frame->type == FRAME_REMOVE)
+		return child_remove(child, backend, frame, result);
 	else
 		return false;
 	return true;

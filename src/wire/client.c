@@ -355,6 +355,8 @@ static const struct backend_ops client_ops = {
 	.list = client_list,
 	.scan = client_scan,
 	.fetch = client_fetch,
+	.verify = client_verify,
+	.remove = client_remove,
 	.cancel = client_cancel,
 	.close = client_close,
 };

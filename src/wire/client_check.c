@@ -98,6 +98,21 @@ bool client_flags_sound(uint32_t flags)
 	return !(flags & ~(uint32_t)CLIENT_FLAGS);
 }
 
+bool client_date_sound(int64_t date)
+{
+	return date >= CLIENT_DATE_MIN && date <= CLIENT_DATE_MAX;
+}
+
+bool client_get_state(struct frame *frame, struct backend_folder_state *state_out)
+{
+	state_out->epoch = frame_get_u64(frame);
+	state_out->exists = frame_get_u32(frame);
+	state_out->uidnext = frame_get_u32(frame);
+	state_out->modseq = frame_get_u64(frame);
+	return frame_at_end(frame) && state_out->epoch <= INT64_MAX &&
+	       state_out->modseq <= INT64_MAX;
+}
+
 bool client_message_sound(const struct mail_message *message)
 {
 	const struct mail_fields *fields = &message->fields;
@@ -109,7 +124,6 @@ bool client_message_sound(const struct mail_message *message)
 		if (!client_text_sound(texts[i]))
 			return false;
 	return (!message->uidl || strlen(message->uidl) <= CLIENT_UIDL_MAX) &&
-	       message->size <= INT64_MAX && message->date >= CLIENT_DATE_MIN &&
-	       message->date <= CLIENT_DATE_MAX && message->bad <= 1 &&
-	       client_flags_sound(message->flags);
+	       message->size <= INT64_MAX && client_date_sound(message->date) &&
+	       message->bad <= 1 && client_flags_sound(message->flags);
 }

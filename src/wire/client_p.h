@@ -46,6 +46,10 @@ struct client_call {
 };
 
 #define CLIENT_STATUS(status) (1u << (status))
+/* What may become of a call that is about one folder. */
+#define CLIENT_FOLDER_STATUSES                                                                 \
+	(CLIENT_STATUS(BACKEND_FOLDER_GONE) | CLIENT_STATUS(BACKEND_THROTTLED) |               \
+		CLIENT_STATUS(BACKEND_REFUSED))
 
 /* Begins the request; what is put into the client's writer then is its payload. False: no
  * channel. */
@@ -63,6 +67,14 @@ void client_scan(struct backend *backend, const struct backend_scan *scan,
 void client_fetch(struct backend *backend, const struct backend_fetch *fetch,
 	const struct backend_fetch_sink *sink, struct backend_result *result);
 
+/* client_verify.c, client_remove.c */
+void client_verify(struct backend *backend, const struct backend_verify *verify,
+	const struct backend_verify_sink *sink, struct backend_result *result);
+void client_remove(struct backend *backend, const struct backend_removal *removal,
+	struct backend_result *result);
+/* Puts their number, and the UIDs. The contract: they ascend, and are not too many. */
+void client_put_uids(struct frame_writer *writer, const uint32_t *uids, size_t count);
+
 /* client_list.c */
 void client_list(struct backend *backend, const struct backend_list_sink *sink,
 	struct backend_result *result);
@@ -76,6 +88,10 @@ bool client_folder_sound(const struct mail_folder *folder);
 /* As mail/message.h promises. The UID is the caller's business. */
 bool client_message_sound(const struct mail_message *message);
 bool client_flags_sound(uint32_t flags);
+/* A time that can be written in a file's name. */
+bool client_date_sound(int64_t date);
+/* The whole frame. False when that cannot be. */
+bool client_get_state(struct frame *frame, struct backend_folder_state *state_out);
 /* Makes text fit to be shown: what is no UTF-8 and control characters become '?'. */
 void client_text_tame(char *text);
 

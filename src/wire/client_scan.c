@@ -1,9 +1,5 @@
 #include "client_p.h"
 
-#define CLIENT_FOLDER_STATUSES                                                                 \
-	(CLIENT_STATUS(BACKEND_FOLDER_GONE) | CLIENT_STATUS(BACKEND_THROTTLED) |               \
-		CLIENT_STATUS(BACKEND_REFUSED))
-
 struct client_scan {
 	struct client_call call; /* first */
 	const struct backend_scan *want;
@@ -20,12 +16,7 @@ static bool client_scan_state(struct client_scan *scan, struct frame *frame)
 {
 	struct backend_folder_state state;
 
-	state.epoch = frame_get_u64(frame);
-	state.exists = frame_get_u32(frame);
-	state.uidnext = frame_get_u32(frame);
-	state.modseq = frame_get_u64(frame);
-	if (scan->begun || !frame_at_end(frame) || state.epoch > INT64_MAX ||
-		state.modseq > INT64_MAX)
+	if (!client_get_state(frame, &state) || scan->begun)
 		return client_broken(&scan->call, "a folder's state comes once, and first");
 	scan->begun = true;
 	scan->changed = scan->want->epoch && state.epoch != scan->want->epoch;

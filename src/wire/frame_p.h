@@ -28,6 +28,8 @@ enum frame_type {
 	FRAME_LIST,
 	FRAME_SCAN,
 	FRAME_FETCH,
+	FRAME_VERIFY,
+	FRAME_REMOVE,
 	FRAME_STOP, /* a sink returned false: end the call in progress with STOPPED */
 	/* wire process to mail process */
 	FRAME_SERVER = 64,   /* result of open: caps, name */
@@ -40,6 +42,8 @@ enum frame_type {
 	FRAME_BODY_DATA,
 	FRAME_BODY_DONE,
 	FRAME_BODY_FAILED,
+	FRAME_IDENTITIES,    /* many messages that were found, and who they are */
+	FRAME_DELETED,       /* many UIDs */
 	FRAME_ALIVE,         /* the server is sending, but nothing that can be told yet */
 	FRAME_RESULT,        /* ends every call */
 };

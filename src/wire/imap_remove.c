@@ -1,5 +1,4 @@
 #include "imap_internal_p.h"
-#include <mountmail/base/xalloc.h>
 #include <string.h>
 
 /* A line for each message that goes, by whomever it was marked, and news in between. */

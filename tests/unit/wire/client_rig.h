@@ -1,6 +1,6 @@
 /*
  * client_rig.h - a client in front of a real child_serve with the fake backend, in a thread.
- * Used by test_client.c.
+ * Used by test_client.c and test_client_remove.c.
  */
 #ifndef MOUNTMAIL_TESTS_CLIENT_RIG_H
 #define MOUNTMAIL_TESTS_CLIENT_RIG_H
@@ -45,7 +45,7 @@ struct rig {
 	int channel;
 };
 
-static void *rig_serve(void *ctx)
+static inline void *rig_serve(void *ctx)
 {
 	struct rig *rig = ctx;
 	struct child *child = child_create(rig->channel);
@@ -56,7 +56,7 @@ static void *rig_serve(void *ctx)
 	return NULL;
 }
 
-static int rig_dial(void *ctx, int *pid_out, struct error *err)
+static inline int rig_dial(void *ctx, int *pid_out, struct error *err)
 {
 	struct rig *rig = ctx;
 	int fds[2];
@@ -71,7 +71,7 @@ static int rig_dial(void *ctx, int *pid_out, struct error *err)
 }
 
 /* As a killed process, it is gone wherever it was. */
-static void rig_hangup(void *ctx, int pid)
+static inline void rig_hangup(void *ctx, int pid)
 {
 	struct rig *rig = ctx;
 
@@ -82,7 +82,7 @@ static void rig_hangup(void *ctx, int pid)
 	rig->backend->ops->close(rig->backend);
 }
 
-static struct rig *rig_create(void)
+static inline struct rig *rig_create(void)
 {
 	struct rig *rig = xcalloc(1, sizeof(*rig));
 	const struct client_dialer dialer = {rig, rig_dial, rig_hangup};
@@ -93,7 +93,7 @@ static struct rig *rig_create(void)
 	return rig;
 }
 
-static void rig_destroy(struct rig *rig)
+static inline void rig_destroy(struct rig *rig)
 {
 	if (rig->client)
 		rig->client->ops->close(rig->client);
@@ -104,12 +104,12 @@ static void rig_destroy(struct rig *rig)
 }
 
 /* Whether the callback wants more. */
-static bool rig_more(struct rig *rig)
+static inline bool rig_more(struct rig *rig)
 {
 	return rig->told++ != rig->stop_at;
 }
 
-static bool rig_on_folder(void *ctx, const struct mail_folder *folder)
+static inline bool rig_on_folder(void *ctx, const struct mail_folder *folder)
 {
 	struct rig *rig = ctx;
 
@@ -117,7 +117,7 @@ static bool rig_on_folder(void *ctx, const struct mail_folder *folder)
 	return rig_more(rig);
 }
 
-static bool rig_on_begin(void *ctx, const struct backend_folder_state *state)
+static inline bool rig_on_begin(void *ctx, const struct backend_folder_state *state)
 {
 	struct rig *rig = ctx;
 
@@ -126,7 +126,7 @@ static bool rig_on_begin(void *ctx, const struct backend_folder_state *state)
 	return rig_more(rig);
 }
 
-static bool rig_on_existing(void *ctx, uint32_t uid, uint32_t flags)
+static inline bool rig_on_existing(void *ctx, uint32_t uid, uint32_t flags)
 {
 	struct rig *rig = ctx;
 
@@ -134,7 +134,7 @@ static bool rig_on_existing(void *ctx, uint32_t uid, uint32_t flags)
 	return rig_more(rig);
 }
 
-static bool rig_on_surveyed(void *ctx)
+static inline bool rig_on_surveyed(void *ctx)
 {
 	struct rig *rig = ctx;
 
@@ -142,7 +142,7 @@ static bool rig_on_surveyed(void *ctx)
 	return rig_more(rig);
 }
 
-static bool rig_on_message(void *ctx, const struct mail_message *message)
+static inline bool rig_on_message(void *ctx, const struct mail_message *message)
 {
 	struct rig *rig = ctx;
 
@@ -152,7 +152,7 @@ static bool rig_on_message(void *ctx, const struct mail_message *message)
 	return rig_more(rig);
 }
 
-static bool rig_on_batch(void *ctx, uint32_t through)
+static inline bool rig_on_batch(void *ctx, uint32_t through)
 {
 	struct rig *rig = ctx;
 
@@ -160,7 +160,7 @@ static bool rig_on_batch(void *ctx, uint32_t through)
 	return rig_more(rig);
 }
 
-static bool rig_on_data(void *ctx, const void *data, size_t len)
+static inline bool rig_on_data(void *ctx, const void *data, size_t len)
 {
 	struct rig *rig = ctx;
 
@@ -168,7 +168,7 @@ static bool rig_on_data(void *ctx, const void *data, size_t len)
 	return rig_more(rig);
 }
 
-static bool rig_on_done(void *ctx, uint32_t uid, uint64_t size)
+static inline bool rig_on_done(void *ctx, uint32_t uid, uint64_t size)
 {
 	struct rig *rig = ctx;
 
@@ -178,7 +178,8 @@ static bool rig_on_done(void *ctx, uint32_t uid, uint64_t size)
 	return rig_more(rig);
 }
 
-static bool rig_on_failed(void *ctx, uint32_t uid, enum backend_status status, const char *text)
+static inline bool rig_on_failed(
+	void *ctx, uint32_t uid, enum backend_status status, const char *text)
 {
 	struct rig *rig = ctx;
 
@@ -188,13 +189,34 @@ static bool rig_on_failed(void *ctx, uint32_t uid, enum backend_status status, c
 	return rig_more(rig);
 }
 
-static enum backend_status rig_open(struct rig *rig)
+static inline bool rig_on_found(void *ctx, const struct backend_identity *identity)
+{
+	struct rig *rig = ctx;
+
+	buf_printf(&rig->heard, "found %u", identity->uid);
+	if (identity->known)
+		buf_printf(&rig->heard, " %llu %lld %s", (unsigned long long)identity->size,
+			(long long)identity->date,
+			identity->message_id ? identity->message_id : "(null)");
+	buf_append_char(&rig->heard, '\n');
+	return rig_more(rig);
+}
+
+static inline bool rig_on_deleted(void *ctx, uint32_t uid)
+{
+	struct rig *rig = ctx;
+
+	buf_printf(&rig->heard, "deleted %u\n", uid);
+	return rig_more(rig);
+}
+
+static inline enum backend_status rig_open(struct rig *rig)
 {
 	rig->client->ops->open(rig->client, &rig->server, &rig->result);
 	return rig->result.status;
 }
 
-static enum backend_status rig_list(struct rig *rig)
+static inline enum backend_status rig_list(struct rig *rig)
 {
 	const struct backend_list_sink sink = {rig, rig_on_folder};
 
@@ -204,7 +226,7 @@ static enum backend_status rig_list(struct rig *rig)
 	return rig->result.status;
 }
 
-static enum backend_status rig_scan(
+static inline enum backend_status rig_scan(
 	struct rig *rig, const char *raw, uint64_t epoch, uint32_t last_uid, bool survey)
 {
 	const struct backend_scan scan = {.raw = raw,
@@ -223,7 +245,7 @@ static enum backend_status rig_scan(
 }
 
 /* Of the UIDs first to last. */
-static enum backend_status rig_fetch(
+static inline enum backend_status rig_fetch(
 	struct rig *rig, const char *raw, uint64_t epoch, uint32_t first, uint32_t last)
 {
 	struct backend_want wants[BACKEND_FETCH_MAX] = {{0}};
@@ -236,6 +258,37 @@ static enum backend_status rig_fetch(
 	buf_clear(&rig->body);
 	rig->told = 0;
 	rig->client->ops->fetch(rig->client, &fetch, &sink, &rig->result);
+	return rig->result.status;
+}
+
+static inline enum backend_status rig_verify(
+	struct rig *rig, const struct backend_verify *verify)
+{
+	const struct backend_verify_sink sink = {
+		rig, rig_on_begin, rig_on_found, rig_on_deleted};
+
+	buf_clear(&rig->heard);
+	rig->told = 0;
+	rig->client->ops->verify(rig->client, verify, &sink, &rig->result);
+	return rig->result.status;
+}
+
+/* Of the UIDs first to last of INBOX in epoch 7; to Trash, if the step goes anywhere. */
+static inline enum backend_status rig_remove(
+	struct rig *rig, enum backend_step step, uint32_t first, uint32_t last)
+{
+	bool goes = step == BACKEND_STEP_MOVE || step == BACKEND_STEP_COPY;
+	uint32_t uids[BACKEND_REMOVE_MAX];
+	const struct backend_removal removal = {.step = step,
+		.raw = "INBOX",
+		.epoch = 7,
+		.uids = uids,
+		.count = last - first + 1,
+		.to = goes ? "Trash" : NULL};
+
+	for (uint32_t i = 0; i < removal.count; i++)
+		uids[i] = first + i;
+	rig->client->ops->remove(rig->client, &removal, &rig->result);
 	return rig->result.status;
 }
 

@@ -394,7 +394,9 @@ static enum backend_status call(struct rig *rig, enum fake_call kind)
 	case FAKE_FETCH:
 		return rig_fetch(rig, "INBOX", 7, 1, 3);
 	case FAKE_VERIFY:
+		return rig_verify(rig, &(struct backend_verify){.raw = "INBOX", .from_uid = 1});
 	case FAKE_REMOVE:
+		return rig_remove(rig, BACKEND_STEP_MARK, 1, 3);
 	case FAKE_CALLS:
 		break;
 	}
@@ -435,6 +437,10 @@ static void test_cancel_while_waiting(void **state)
 	cancel_in(FAKE_SCAN, 1);
 	cancel_in(FAKE_FETCH, 0);
 	cancel_in(FAKE_FETCH, 3);
+	cancel_in(FAKE_VERIFY, 0);
+	cancel_in(FAKE_VERIFY, 1);
+	cancel_in(FAKE_REMOVE, 0);
+	cancel_in(FAKE_REMOVE, 2);
 }
 
 static void test_cancel_before_open(void **state)
