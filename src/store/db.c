@@ -66,11 +66,13 @@ static const char db_reader_setup[] =
 	"PRAGMA query_only=1; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4096;"
 	"PRAGMA trusted_schema=OFF;";
 /*
- * A page is what a commit writes at least, and one removal is a commit: small pages. A
- * checkpoint waits for the disk, in an unlink: seldom.
+ * A page is what a commit writes at least, and one removal is a commit: small pages. Nobody
+ * else opens it: no locks to be taken for each of them. A checkpoint waits for the disk, in an
+ * unlink: seldom.
  */
 static const char db_journal_setup[] =
-	"PRAGMA page_size=1024; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+	"PRAGMA page_size=1024; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA "
+	"synchronous=NORMAL;"
 	"PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4096; PRAGMA wal_autocheckpoint=16000;"
 	"PRAGMA journal_size_limit=8388608; PRAGMA trusted_schema=OFF;";
 
@@ -80,7 +82,6 @@ static const struct db_kind db_kinds[] = {
 	[DB_CACHE_READER] = {"cache database", db_reader_setup, false, "", ""},
 	[DB_JOURNAL] = {"journal of removals", db_journal_setup, true, "before journal commit",
 		"after journal commit"},
-	[DB_JOURNAL_READER] = {"journal of removals", db_reader_setup, false, "", ""},
 };
 
 int db_open(struct db *db, const char *path, enum db_mode mode, struct error *err)

@@ -16,22 +16,14 @@
 /* Not the cache's "lock": both folders may be one. */
 #define JOURNAL_LOCK "journal.lock"
 
-int journal_errno(int result)
+static int journal_errno(int result)
 {
 	return result == -ENOSPC ? -ENOSPC : result < 0 ? -EIO : 0;
 }
 
 int journal_begin(struct journal *journal, const char *function)
 {
-	int result = db_begin(&journal->db, function);
-
-	if (result < 0)
-		return journal_errno(result);
-	/* Before any row can be seen: whoever reads from now on looks for it. */
-	pthread_mutex_lock(&journal->tally);
-	journal->writing = true;
-	pthread_mutex_unlock(&journal->tally);
-	return 0;
+	return journal_errno(db_begin(&journal->db, function));
 }
 
 /* When what is shown of a folder changes, its directory's mtime does: once a second is enough.
@@ -70,10 +62,10 @@ int journal_end(struct journal *journal, int result)
 	return journal_errno(result);
 }
 
-static int journal_lock(struct journal *journal, int dir_fd, struct error *err)
+static int journal_lock(struct journal *journal, struct error *err)
 {
-	journal->lock_fd =
-		openat(dir_fd, JOURNAL_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	journal->lock_fd = openat(
+		journal->dir_fd, JOURNAL_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (journal->lock_fd < 0)
 		return error_set(err, errno,
 			"the file %s/" JOURNAL_LOCK " cannot be opened: %s", journal->dir,
@@ -88,9 +80,9 @@ static int journal_lock(struct journal *journal, int dir_fd, struct error *err)
 }
 
 /* Made by us, so that nobody else can ever read it, and SQLite follows no link. */
-static int journal_touch(struct journal *journal, int dir_fd, struct error *err)
+static int journal_touch(struct journal *journal, struct error *err)
 {
-	int fd = openat(dir_fd, JOURNAL_DB,
+	int fd = openat(journal->dir_fd, JOURNAL_DB,
 		O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 
 	if (fd < 0)
@@ -151,8 +143,6 @@ static int journal_open_db(struct journal *journal, const char *identity, struct
 			&journal->db, &schema_journal, journal->dir, identity, err);
 	if (result == 0)
 		result = journal_load(journal, err);
-	if (result == 0)
-		result = db_open(&journal->syncer, path, DB_JOURNAL_READER, err);
 	if (result != -EUCLEAN)
 		return result;
 	return error_set(err, EUCLEAN,
@@ -160,19 +150,20 @@ static int journal_open_db(struct journal *journal, const char *identity, struct
 		"does "
 		"not have yet; nothing of it was changed. To go on without them, move it away, "
 		"with "
-		"%s-wal and %s-shm if they are there: those messages appear again, and none is "
+		"%s-wal if it is there: those messages appear again, and none is "
 		"lost",
-		path, JOURNAL_DB, JOURNAL_DB);
+		path, JOURNAL_DB);
 }
 
 /* The names of the files are on disk as well, or a sync of what is in them would be for
  * nothing. */
-static int journal_sync_names(struct journal *journal, int dir_fd, struct error *err)
+static int journal_sync_names(struct journal *journal, struct error *err)
 {
-	_cleanup_close_ int above = openat(dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int above =
+		openat(journal->dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	/* What is above may be closed to us; then it was not made by us either. */
-	if (fsync(dir_fd) < 0 || (above >= 0 && fsync(above) < 0))
+	if (fsync(journal->dir_fd) < 0 || (above >= 0 && fsync(above) < 0))
 		return error_set(err, errno, "the state folder %s cannot be synced: %s",
 			journal->dir, strerror(errno));
 	return 0;
@@ -180,15 +171,18 @@ static int journal_sync_names(struct journal *journal, int dir_fd, struct error 
 
 static int journal_prepare(struct journal *journal, const char *identity, struct error *err)
 {
-	_cleanup_close_ int dir_fd = store_dir_open(journal->dir, "state", err);
-	int result = dir_fd < 0 ? dir_fd : journal_lock(journal, dir_fd, err);
+	int result;
 
+	journal->dir_fd = store_dir_open(journal->dir, "state", err);
+	if (journal->dir_fd < 0)
+		return journal->dir_fd;
+	result = journal_lock(journal, err);
 	if (result == 0)
-		result = journal_touch(journal, dir_fd, err);
+		result = journal_touch(journal, err);
 	if (result == 0)
 		result = journal_open_db(journal, identity, err);
 	if (result == 0)
-		result = journal_sync_names(journal, dir_fd, err);
+		result = journal_sync_names(journal, err);
 	return result;
 }
 
@@ -199,7 +193,7 @@ int journal_open(
 	int result;
 
 	journal->dir = xstrdup(dir);
-	journal->lock_fd = -1;
+	journal->dir_fd = journal->lock_fd = -1;
 	/* Whatever an earlier process left may be in the page cache alone. */
 	journal->commits = 1;
 	pthread_mutex_init(&journal->mutex, NULL);
@@ -220,13 +214,14 @@ void journal_close(struct journal *journal)
 {
 	if (!journal)
 		return;
-	db_close(&journal->syncer);
 	if (journal->db.damaged)
 		db_abandon(&journal->db);
 	else
 		db_close(&journal->db);
 	if (journal->lock_fd >= 0)
 		close(journal->lock_fd);
+	if (journal->dir_fd >= 0)
+		close(journal->dir_fd);
 	known_finish(journal);
 	pthread_mutex_destroy(&journal->mutex);
 	pthread_mutex_destroy(&journal->tally);
@@ -237,29 +232,19 @@ void journal_close(struct journal *journal)
 
 /*
  * Commits are in the WAL, or were folded back from there into the database, which syncs: what
- * is left to sync is the WAL. By SQLite's own file of it, which takes care of its name as well;
- * it is there once the connection has read.
+ * is left to sync is the WAL. Past SQLite, whose connection others are using: no unlink waits.
  */
 static int journal_sync_wal(struct journal *journal)
 {
-	struct db *db = &journal->syncer;
-	sqlite3_file *wal = NULL;
-	int result = db_run(db, db_prepare(db, "SELECT 1 FROM meta"));
+	int fd = openat(journal->dir_fd, JOURNAL_DB "-wal", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	int result = fd < 0 || fdatasync(fd) < 0 ? -errno : 0;
 
+	if (fd >= 0)
+		close(fd);
 	if (result < 0)
-		return result;
-	if (sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) !=
-			SQLITE_OK ||
-		!wal || !wal->pMethods) {
-		log_error("journal of removals: it has no WAL that could be synced");
-		return -EIO;
-	}
-	if (wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) != SQLITE_OK) {
-		log_error("journal of removals: %s cannot be synced to disk: %s", journal->dir,
-			strerror(errno));
-		return -EIO;
-	}
-	return 0;
+		log_error("journal of removals: %s/" JOURNAL_DB "-wal cannot be synced: %s",
+			journal->dir, strerror(-result));
+	return result;
 }
 
 int journal_sync(struct journal *journal)

@@ -35,7 +35,7 @@ static struct known *place_reach(
 	*result_out = 0;
 	if (known)
 		return known;
-	/* Before any row in it: readers find a hidden row by its place. */
+	/* A transaction of its own: it stays when the row fails. */
 	*result_out = journal_begin(journal, __func__);
 	if (*result_out < 0)
 		return NULL;
@@ -87,18 +87,18 @@ static int row_add(struct journal *journal, struct known *known, const struct jo
 {
 	int64_t id = message_row(known->place.id, row->uid);
 	int result = row_insert(journal, id, row);
-	int before = 0;
+	int before = JOURNAL_NONE;
 
 	if (result == 0) {
 		before = journal_row_state(journal, id);
-		if (before < 0 || journal_state_hides((enum journal_state)before))
+		if (before < 0 || journal_hides_in(before))
 			return before < 0 ? before : 0;
 		result = row_delete(journal, id);
 		if (result == 0)
 			result = row_insert(journal, id, row);
 	}
 	if (result == 1)
-		known_move(journal, known, before, (int)row->state, 1);
+		known_move(journal, known, id, before, (int)row->state);
 	return result < 0 ? result : 0;
 }
 
@@ -123,11 +123,6 @@ int journal_add(struct journal *journal, const char *raw, uint64_t epoch,
 			": %s; nothing is removed",
 			journal->dir, strerror(-result));
 	return 0;
-}
-
-static bool state_is_sendable(int state)
-{
-	return state >= JOURNAL_QUEUED && state <= JOURNAL_MARKED;
 }
 
 static int row_send(struct journal *journal, int64_t id, const struct journal_row *how)
@@ -170,10 +165,10 @@ int journal_send(struct journal *journal, int64_t place, uint32_t *uids, size_t 
 
 		if (state < 0)
 			result = state;
-		if (!state_is_sendable(state))
+		if (!journal_state_is_sendable(state))
 			continue;
 		result = row_send(journal, id, how);
-		known_move(journal, known, state, JOURNAL_SENT, 1);
+		known_move(journal, known, id, state, JOURNAL_SENT);
 		sent[sent_count++] = uids[i];
 	}
 	result = journal_end(journal, result);
@@ -242,7 +237,7 @@ static int row_settle(
 	const struct settling *to = ctx;
 	sqlite3_stmt *stmt;
 
-	if (!state_is_sendable(state))
+	if (!journal_state_is_sendable(state))
 		return 0;
 	stmt = db_prepare(&journal->db, "UPDATE removals SET state = ?2, tries = tries + ?3, "
 					"reason = ?4 WHERE id = ?1");
@@ -250,7 +245,7 @@ static int row_settle(
 	db_bind_int(stmt, 2, to->state);
 	db_bind_int(stmt, 3, to->tries);
 	db_bind_text(stmt, 4, text_of(to->reason));
-	known_move(journal, known, state, (int)to->state, 1);
+	known_move(journal, known, id, state, (int)to->state);
 	return db_run(&journal->db, stmt);
 }
 
@@ -266,13 +261,8 @@ int journal_settle(struct journal *journal, int64_t place, const uint32_t *uids,
 static int row_confirm(
 	struct journal *journal, struct known *known, int64_t id, int state, const void *ctx)
 {
-	bool shows = known->shows;
-	int result = row_delete(journal, id);
-
-	known_move(journal, known, state, 0, 1);
-	/* Nobody sees anything of it: the message went with its row. */
-	known->shows = shows;
-	return result;
+	known_move(journal, known, id, state, JOURNAL_GONE);
+	return row_delete(journal, id);
 }
 
 int journal_confirm(struct journal *journal, int64_t place, const uint32_t *uids, size_t count)

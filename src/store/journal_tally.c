@@ -5,12 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool journal_state_valid(int64_t state)
-{
-	return (state >= JOURNAL_QUEUED && state <= JOURNAL_BRAKED) || state == JOURNAL_HELD ||
-	       state == JOURNAL_PARKED;
-}
-
 struct known *known_by_id(struct journal *journal, int64_t id)
 {
 	for (size_t i = journal->known_count; i-- > 0;)
@@ -49,38 +43,47 @@ struct known *known_add(
 	return known;
 }
 
-void known_move(struct journal *journal, struct known *known, int from, int to, int64_t count)
+void known_move(struct journal *journal, struct known *known, int64_t row, int from, int to)
 {
-	bool hid = from && journal_state_hides((enum journal_state)from);
-	bool hides = to && journal_state_hides((enum journal_state)to);
-
 	if (!known->touched) {
 		known->touched = true;
 		known->mtime_next = known->mtime;
 		known->touched_next = journal->touched;
 		journal->touched = known;
 	}
-	known->moved[from] -= count;
-	known->moved[to] += count;
-	known->shows |= hid != hides;
+	/* Nobody sees anything of a message that went with its row. */
+	known->shows |= to != JOURNAL_GONE && journal_hides_in(from) != journal_hides_in(to);
+	if (journal->move_count == journal->move_cap) {
+		journal->move_cap = journal->move_cap ? journal->move_cap * 2 : 64;
+		journal->moves = xreallocarray(
+			journal->moves, journal->move_cap, sizeof(*journal->moves));
+	}
+	journal->moves[journal->move_count++] = (struct move){known, row, from, to};
+}
+
+static void move_count(struct journal *journal, const struct move *move)
+{
+	move->known->rows[move->from]--;
+	move->known->rows[move->to]++;
+	journal->rows[move->from]--;
+	journal->rows[move->to]++;
 }
 
 void known_settle(struct journal *journal, bool committed)
 {
 	pthread_mutex_lock(&journal->tally);
+	for (size_t i = 0; i < journal->move_count && committed; i++) {
+		move_count(journal, &journal->moves[i]);
+		hidden_move(journal, &journal->moves[i]);
+	}
 	for (struct known *known = journal->touched; known; known = known->touched_next) {
-		for (int state = 1; state < JOURNAL_STATES && committed; state++) {
-			known->rows[state] += known->moved[state];
-			journal->rows[state] += known->moved[state];
-		}
 		if (committed)
 			known->mtime = known->mtime_next;
 		known->touched = known->shows = false;
-		memset(known->moved, 0, sizeof(known->moved));
 	}
-	journal->writing = false;
 	pthread_mutex_unlock(&journal->tally);
 	journal->touched = NULL;
+	journal->move_count = 0;
 }
 
 int64_t known_sendable(const struct known *known)
@@ -104,22 +107,27 @@ static int known_load_places(struct journal *journal)
 
 static int known_load_rows(struct journal *journal)
 {
-	sqlite3_stmt *stmt = db_prepare(
-		&journal->db, "SELECT id >> 32, state, count(*) FROM removals GROUP BY 1, 2");
+	sqlite3_stmt *stmt =
+		db_prepare(&journal->db, "SELECT id, state FROM removals ORDER BY id");
+	struct known *known = NULL;
 	int result;
 
 	while ((result = db_step(&journal->db, stmt)) == 1) {
-		struct known *known = known_by_id(journal, sqlite3_column_int64(stmt, 0));
-		int64_t state = sqlite3_column_int64(stmt, 1);
+		struct move move = {.row = sqlite3_column_int64(stmt, 0)};
+		int64_t place = move.row >> 32, state = sqlite3_column_int64(stmt, 1);
 
+		if (!known || known->place.id != place)
+			known = known_by_id(journal, place);
 		if (!known || !journal_state_valid(state)) {
 			log_error("journal of removals: a row of place %lld in state %lld",
-				(long long)sqlite3_column_int64(stmt, 0), (long long)state);
+				(long long)place, (long long)state);
 			result = -EUCLEAN;
 			break;
 		}
-		known->rows[state] = sqlite3_column_int64(stmt, 2);
-		journal->rows[state] += known->rows[state];
+		move.known = known;
+		move.to = (int)state;
+		move_count(journal, &move);
+		hidden_move(journal, &move);
 	}
 	db_reset(stmt);
 	return result;
@@ -139,64 +147,8 @@ void known_finish(struct journal *journal)
 		free(journal->known[i]);
 	}
 	free(journal->known);
-}
-
-static int64_t rows_hidden(const int64_t rows[JOURNAL_STATES])
-{
-	return rows[JOURNAL_QUEUED] + rows[JOURNAL_SENT] + rows[JOURNAL_MARKED] +
-	       rows[JOURNAL_BRAKED];
-}
-
-bool journal_may_hide(struct journal *journal)
-{
-	bool may;
-
-	pthread_mutex_lock(&journal->tally);
-	may = journal->writing || rows_hidden(journal->rows);
-	pthread_mutex_unlock(&journal->tally);
-	return may;
-}
-
-int64_t journal_find(struct journal *journal, const char *raw, uint64_t epoch)
-{
-	struct known *known;
-	int64_t id;
-
-	pthread_mutex_lock(&journal->tally);
-	known = known_by_name(journal, raw, epoch);
-	id = known ? known->place.id : 0;
-	pthread_mutex_unlock(&journal->tally);
-	return id;
-}
-
-int64_t journal_find_hiding(struct journal *journal, const char *raw, uint64_t epoch)
-{
-	struct known *known;
-	int64_t id = 0;
-
-	pthread_mutex_lock(&journal->tally);
-	if (journal->writing || rows_hidden(journal->rows)) {
-		known = known_by_name(journal, raw, epoch);
-		if (known && (journal->writing || rows_hidden(known->rows)))
-			id = known->place.id;
-	}
-	pthread_mutex_unlock(&journal->tally);
-	return id;
-}
-
-void journal_hidden(struct journal *journal, const char *raw, uint64_t epoch,
-	struct store_hidden *hidden_out)
-{
-	struct known *known;
-
-	*hidden_out = (struct store_hidden){0};
-	pthread_mutex_lock(&journal->tally);
-	known = known_by_name(journal, raw, epoch);
-	if (known) {
-		hidden_out->messages = (uint32_t)rows_hidden(known->rows);
-		hidden_out->mtime = known->mtime;
-	}
-	pthread_mutex_unlock(&journal->tally);
+	free(journal->moves);
+	hidden_finish(journal);
 }
 
 void journal_counts(struct journal *journal, struct journal_counts *counts_out)

@@ -11,7 +11,7 @@ struct telling {
 	struct known *known;
 	int64_t first, last;
 	enum journal_state from;
-	int to;		    /* 0: they go */
+	int to;		    /* JOURNAL_NONE: they go */
 	const char *reason; /* of those that stay */
 };
 
@@ -19,26 +19,27 @@ static sqlite3_stmt *telling_prepare(struct journal *journal, const struct telli
 {
 	sqlite3_stmt *stmt;
 
-	if (telling->to == 0)
+	if (telling->to == JOURNAL_NONE)
 		return db_prepare(&journal->db,
-			"DELETE FROM removals WHERE id >= ?1 AND id <= ?2 AND state = ?3");
+			"DELETE FROM removals WHERE id >= ?1 AND id <= ?2 AND state = ?3"
+			" RETURNING id");
 	if (telling->to == JOURNAL_BRAKED) {
 		stmt = db_prepare(&journal->db,
 			"UPDATE removals SET state = 4, reason = ?4 WHERE id >= ?1 AND"
-			" id <= ?2 AND state = ?3 AND final AND NOT released");
+			" id <= ?2 AND state = ?3 AND final AND NOT released RETURNING id");
 		db_bind_text(stmt, 4, telling->reason ? telling->reason : "");
 		return stmt;
 	}
 	return db_prepare(&journal->db,
 		"UPDATE removals SET state = 1, tries = 0, released = 1, reason = ''"
-		" WHERE id >= ?1 AND id <= ?2 AND state = ?3");
+		" WHERE id >= ?1 AND id <= ?2 AND state = ?3 RETURNING id");
 }
 
 /* In a transaction. How many rows there were, or -errno. */
 static int64_t telling_run(struct journal *journal, const struct telling *telling)
 {
 	sqlite3_stmt *stmt;
-	int64_t count;
+	int64_t count = 0;
 	int result;
 
 	if (telling->known->rows[telling->from] == 0)
@@ -47,10 +48,14 @@ static int64_t telling_run(struct journal *journal, const struct telling *tellin
 	db_bind_int(stmt, 1, telling->first);
 	db_bind_int(stmt, 2, telling->last);
 	db_bind_int(stmt, 3, telling->from);
-	result = db_run(&journal->db, stmt);
-	count = result < 0 ? result : db_changed(&journal->db);
-	if (count > 0)
-		known_move(journal, telling->known, (int)telling->from, telling->to, count);
+	while ((result = db_step(&journal->db, stmt)) == 1) {
+		known_move(journal, telling->known, sqlite3_column_int64(stmt, 0),
+			(int)telling->from, telling->to);
+		count++;
+	}
+	db_reset(stmt);
+	if (result < 0)
+		return result;
 	return count;
 }
 
