@@ -1,5 +1,5 @@
 #include "row_p.h"
-#include "store_p.h"
+#include "tree_p.h"
 #include <errno.h>
 #include <mountmail/base/buf.h>
 #include <mountmail/base/clock.h>
@@ -128,6 +128,7 @@ static const char batch_insert[] =
 	" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
 	" ON CONFLICT (id) DO UPDATE SET flags = excluded.flags, date = excluded.date,"
 	" size = CASE state & 1 WHEN 1 THEN size ELSE excluded.size END,"
+	" claim = CASE state & 1 WHEN 1 THEN nullif(excluded.size, size) END,"
 	" state = (state & 1) | excluded.state, sender = excluded.sender,"
 	" subject = excluded.subject, uidl = excluded.uidl, from_ = excluded.from_,"
 	" to_ = excluded.to_, cc = excluded.cc, date_ = excluded.date_,"
@@ -219,29 +220,6 @@ static int batch_write_added(struct store_batch *batch, uint32_t highest, struct
 	return result;
 }
 
-static int batch_remove_one(struct store_batch *batch, uint32_t uid)
-{
-	static const char *const steps[] = {
-		("UPDATE folders SET bytes = bytes - (SELECT size FROM messages WHERE id = ?1),"
-		 " bodies = bodies - EXISTS (SELECT 1 FROM bodies WHERE id = ?1)"
-		 " WHERE id = ?2"),
-		"DELETE FROM bodies WHERE id = ?1",
-		"DELETE FROM messages WHERE id = ?1",
-	};
-	struct db *db = &batch->store->db;
-	int result = 0;
-
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && result == 0; i++) {
-		sqlite3_stmt *stmt = db_prepare(db, steps[i]);
-
-		db_bind_int(stmt, 1, message_row(batch->folder, uid));
-		if (i == 0)
-			db_bind_int(stmt, 2, batch->folder);
-		result = db_run(db, stmt);
-	}
-	return result;
-}
-
 static int batch_set_flags(struct store_batch *batch, const struct kept *kept)
 {
 	struct db *db = &batch->store->db;
@@ -296,11 +274,11 @@ static int batch_survey(struct store_batch *batch, struct store_changes *changes
 	db_reset(stmt);
 	for (size_t i = 0; i < count && result == 0; i++)
 		result = batch_set_flags(batch, &reflagged[i]);
-	for (size_t i = 0; i < changes->gone_count && result == 0; i++)
-		result = batch_remove_one(batch, changes->gone[i].uid);
+	for (size_t i = 0; i < changes->gone_count && result >= 0; i++)
+		result = message_remove(batch->store, batch->folder, changes->gone[i].uid);
 	changes->reflagged = (uint32_t)count;
 	free(reflagged);
-	return result;
+	return result < 0 ? result : 0;
 }
 
 static int batch_note_folder(struct store_batch *batch, const struct store_batch_end *end,

@@ -134,7 +134,9 @@ static int body_write_rows(struct body_writer *writer, int64_t folder_id, uint32
 		" id = ?1), bodies = bodies + NOT EXISTS (SELECT 1 FROM bodies WHERE id = ?1)"
 		" WHERE id = ?7",
 		"INSERT OR REPLACE INTO bodies VALUES (?1, ?2, ?3, ?4, ?5)",
-		"UPDATE messages SET size = ?4, state = state | 1 WHERE id = ?1",
+		("UPDATE messages SET claim = CASE WHEN claim IS NULL AND size <> ?4 THEN size "
+		 "ELSE"
+		 " claim END, size = ?4, state = state | 1 WHERE id = ?1"),
 		"UPDATE segments SET bytes = max(bytes, ?3 + ?4), used = ?6 WHERE id = ?2",
 	};
 	const int64_t values[] = {message_row(folder_id, uid), writer->segment,

@@ -77,6 +77,17 @@ int store_folder_by_message_tag(
 	return folder_one(&reader->db, stmt, folder_out);
 }
 
+int store_folder_by_raw(
+	struct store_reader *reader, const char *raw, struct store_folder *folder_out)
+{
+	/* Those that no server named have none. */
+	sqlite3_stmt *stmt = db_prepare(
+		&reader->db, FOLDER_COLUMNS "WHERE raw = ?1 AND raw <> '' ORDER BY id LIMIT 1");
+
+	db_bind_text(stmt, 1, raw);
+	return folder_one(&reader->db, stmt, folder_out);
+}
+
 int store_folder_by_level(struct store_reader *reader, int64_t parent, const char *level,
 	struct store_folder *folder_out)
 {

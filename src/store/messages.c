@@ -1,4 +1,4 @@
-#include "row_p.h"
+#include "journal_p.h"
 #include "store_p.h"
 #include <errno.h>
 #include <mountmail/base/xalloc.h>
@@ -10,7 +10,8 @@
 #define NAME_COLUMNS "SELECT id, size, date, state, flags, sender, subject"
 #define ALL_COLUMNS                                                                            \
 	NAME_COLUMNS ", EXISTS (SELECT 1 FROM bodies WHERE bodies.id = messages.id),"          \
-		     " uidl, from_, to_, cc, date_, message_id, references_, list_id"
+		     " uidl, from_, to_, cc, date_, message_id, references_, list_id,"         \
+		     " coalesce(claim, size)"
 
 void store_message_finish(struct store_message *message)
 {
@@ -45,6 +46,7 @@ static void message_from_row(
 	out->mail.fields.message_id = db_column_borrow(stmt, 13);
 	out->mail.fields.references = db_column_borrow(stmt, 14);
 	out->mail.fields.list_id = db_column_borrow(stmt, 15);
+	out->claim = (uint64_t)sqlite3_column_int64(stmt, 16);
 }
 
 /* Makes borrowed texts the message's own. */
@@ -83,81 +85,54 @@ int store_message_get(struct store_reader *reader, int64_t folder_id, uint32_t u
 	return result < 0 ? -EIO : result == 1 ? 0 : -ENOENT;
 }
 
-/* Bound for the folder's messages above after, at most limit of them (-1: all). */
-static sqlite3_stmt *walk_begin(struct store_reader *reader, int64_t folder_id, uint32_t after,
-	enum store_columns columns, int limit)
+/* What a walk goes over. */
+struct walk {
+	int64_t folder;
+	enum store_columns columns;
+	const struct store_folder *shown; /* without its hidden messages; NULL: all of them */
+};
+
+/* The id of the journal's place that says which are hidden; 0 when none is. */
+static int64_t walk_place(struct store_reader *reader, const struct walk *walk)
 {
-	sqlite3_stmt *stmt = columns == STORE_COLUMNS_ALL
+	struct journal *journal = reader->store->journal;
+
+	if (!walk->shown || !journal || (reader->held && reader->generation < 0))
+		return 0;
+	return journal_find(journal, walk->shown->raw, walk->shown->epoch);
+}
+
+/* Bound for the folder's messages above after. */
+static sqlite3_stmt *walk_begin(
+	struct store_reader *reader, const struct walk *walk, uint32_t after)
+{
+	sqlite3_stmt *stmt = walk->columns == STORE_COLUMNS_ALL
 				     ? db_prepare(&reader->db,
 					       ALL_COLUMNS " FROM messages WHERE id > ?1 AND "
-							   "id <= ?2 ORDER BY id LIMIT ?3")
+							   "id <= ?2 ORDER BY id")
 				     : db_prepare(&reader->db,
 					       NAME_COLUMNS " FROM messages WHERE id > ?1 AND "
-							    "id <= ?2 ORDER BY id LIMIT ?3");
+							    "id <= ?2 ORDER BY id");
 
-	db_bind_int(stmt, 1, message_row(folder_id, after));
-	db_bind_int(stmt, 2, message_row(folder_id, UINT32_MAX));
-	db_bind_int(stmt, 3, limit);
+	db_bind_int(stmt, 1, message_row(walk->folder, after));
+	db_bind_int(stmt, 2, message_row(walk->folder, UINT32_MAX));
 	return stmt;
 }
 
-/* Reads the next rows. The count, or -EIO. */
-static int walk_chunk(struct store_reader *reader, int64_t folder_id, uint32_t after,
-	enum store_columns columns, struct store_message *rows)
-{
-	sqlite3_stmt *stmt = walk_begin(reader, folder_id, after, columns, WALK_CHUNK);
-	int count = 0, result;
-
-	while ((result = db_step(&reader->db, stmt)) == 1) {
-		message_from_row(stmt, columns, &rows[count]);
-		message_own(&rows[count++]);
-	}
-	db_reset(stmt);
-	if (result == 0)
-		return count;
-	while (count)
-		store_message_finish(&rows[--count]);
-	return -EIO;
-}
-
-/*
- * In chunks, so that no read transaction is open while the caller works: it would keep the WAL
- * from being folded back, and each may ask the same reader again.
- */
-static int walk_chunks(struct store_reader *reader, int64_t folder_id, uint32_t after,
-	enum store_columns columns,
+/* Row by row, straight from the database: nothing is copied, nothing read that is not given. */
+static int walk_rows(struct store_reader *reader, const struct walk *walk, uint32_t after,
 	bool (*each)(void *ctx, const struct store_message *message), void *ctx)
 {
-	struct store_message *rows = xcalloc(WALK_CHUNK, sizeof(*rows));
-	bool wanted = true;
-	int count;
-
-	do {
-		count = walk_chunk(reader, folder_id, after, columns, rows);
-		for (int i = 0; i < count; i++) {
-			after = rows[i].mail.uid;
-			wanted = wanted && each(ctx, &rows[i]);
-			store_message_finish(&rows[i]);
-		}
-	} while (wanted && count == WALK_CHUNK);
-	free(rows);
-	return count < 0 ? count : 0;
-}
-
-/*
- * Row by row, when the caller holds the transaction open anyway: nothing is copied, and nothing
- * is read that is not given, so that a listing in small pieces costs no more than in one.
- */
-static int walk_rows(struct store_reader *reader, int64_t folder_id, uint32_t after,
-	enum store_columns columns,
-	bool (*each)(void *ctx, const struct store_message *message), void *ctx)
-{
-	sqlite3_stmt *stmt = walk_begin(reader, folder_id, after, columns, -1);
+	struct journal *journal = reader->store->journal;
+	int64_t place = walk_place(reader, walk);
+	sqlite3_stmt *stmt = walk_begin(reader, walk, after);
 	struct store_message row;
 	int result;
 
 	while ((result = db_step(&reader->db, stmt)) == 1) {
-		message_from_row(stmt, columns, &row);
+		message_from_row(stmt, walk->columns, &row);
+		if (place && journal_hides(journal, place, row.mail.uid))
+			continue;
 		if (!each(ctx, &row))
 			break;
 	}
@@ -165,10 +140,79 @@ static int walk_rows(struct store_reader *reader, int64_t folder_id, uint32_t af
 	return result < 0 ? -EIO : 0;
 }
 
+struct chunk {
+	struct store_message rows[WALK_CHUNK];
+	size_t count;
+};
+
+static bool chunk_fill(void *ctx, const struct store_message *message)
+{
+	struct chunk *chunk = ctx;
+	struct store_message *row = &chunk->rows[chunk->count++];
+
+	*row = *message;
+	message_own(row);
+	return chunk->count < WALK_CHUNK;
+}
+
+/* The next rows, as they are at one moment. */
+static int chunk_read(struct store_reader *reader, const struct walk *walk, uint32_t after,
+	struct chunk *chunk)
+{
+	int result = store_reader_begin(reader);
+
+	chunk->count = 0;
+	if (result < 0)
+		return result;
+	result = walk_rows(reader, walk, after, chunk_fill, chunk);
+	store_reader_end(reader);
+	return result;
+}
+
+/*
+ * In chunks, so that no read transaction is open while the caller works: it would keep the WAL
+ * from being folded back, and each may ask the same reader again.
+ */
+static int walk_chunks(struct store_reader *reader, const struct walk *walk, uint32_t after,
+	bool (*each)(void *ctx, const struct store_message *message), void *ctx)
+{
+	struct chunk *chunk = xcalloc(1, sizeof(*chunk));
+	bool wanted = true;
+	int result;
+
+	do {
+		result = chunk_read(reader, walk, after, chunk);
+		for (size_t i = 0; i < chunk->count; i++) {
+			after = chunk->rows[i].mail.uid;
+			wanted = wanted && result == 0 && each(ctx, &chunk->rows[i]);
+			store_message_finish(&chunk->rows[i]);
+		}
+	} while (wanted && result == 0 && chunk->count == WALK_CHUNK);
+	free(chunk);
+	return result;
+}
+
+static int walk_do(struct store_reader *reader, const struct walk *walk, uint32_t after,
+	bool (*each)(void *ctx, const struct store_message *message), void *ctx)
+{
+	return reader->held ? walk_rows(reader, walk, after, each, ctx)
+			    : walk_chunks(reader, walk, after, each, ctx);
+}
+
 int store_messages_walk(struct store_reader *reader, int64_t folder_id, uint32_t after,
 	enum store_columns columns,
 	bool (*each)(void *ctx, const struct store_message *message), void *ctx)
 {
-	return reader->held ? walk_rows(reader, folder_id, after, columns, each, ctx)
-			    : walk_chunks(reader, folder_id, after, columns, each, ctx);
+	const struct walk walk = {.folder = folder_id, .columns = columns};
+
+	return walk_do(reader, &walk, after, each, ctx);
+}
+
+int store_messages_walk_shown(struct store_reader *reader, const struct store_folder *folder,
+	uint32_t after, enum store_columns columns,
+	bool (*each)(void *ctx, const struct store_message *message), void *ctx)
+{
+	const struct walk walk = {.folder = folder->id, .columns = columns, .shown = folder};
+
+	return walk_do(reader, &walk, after, each, ctx);
 }

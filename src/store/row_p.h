@@ -1,6 +1,6 @@
 /*
  * store/row_p.h - the row of a message: its number, and the bits of its state.
- * Used by messages.c, batch.c and bodies.c.
+ * Used by what reads and writes messages, and by the journal, whose rows are numbered alike.
  */
 #ifndef MOUNTMAIL_STORE_ROW_P_H
 #define MOUNTMAIL_STORE_ROW_P_H

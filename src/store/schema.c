@@ -56,6 +56,9 @@ static const char *const cache_steps[] = {
 	" length INTEGER NOT NULL,"
 	" checksum INTEGER NOT NULL);"
 	"CREATE INDEX bodies_segment ON bodies (segment);",
+	/* What the server claimed, where that is not the size; a removal's fingerprint. */
+	"ALTER TABLE messages ADD COLUMN claim INTEGER;"
+	"CREATE INDEX folders_raw ON folders (raw);",
 };
 
 /*

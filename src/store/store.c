@@ -1,3 +1,4 @@
+#include "journal_p.h"
 #include "schema_p.h"
 #include "segments_p.h"
 #include "store_p.h"
@@ -211,10 +212,17 @@ void store_reader_destroy(struct store_reader *reader)
 
 int store_reader_begin(struct store_reader *reader)
 {
+	struct journal *journal = reader->store->journal;
+
 	assert(!reader->held);
+	/* Before the cache: what leaves both meanwhile stays hidden here. */
+	reader->generation = journal ? journal_reader_begin(journal) : -1;
 	/* BEGIN alone takes nothing: the moment is that of the first read. */
-	if (db_run(&reader->db, db_prepare(&reader->db, "BEGIN")) < 0)
+	if (db_run(&reader->db, db_prepare(&reader->db, "BEGIN")) < 0) {
+		if (journal)
+			journal_reader_end(journal, reader->generation);
 		return -EIO;
+	}
 	reader->held = true;
 	return 0;
 }
@@ -225,4 +233,6 @@ void store_reader_end(struct store_reader *reader)
 	reader->held = false;
 	/* Nothing was written: when this fails there is nothing to lose, and it was logged. */
 	db_rollback(&reader->db);
+	if (reader->store->journal)
+		journal_reader_end(reader->store->journal, reader->generation);
 }

@@ -22,12 +22,14 @@ struct store {
 	uint64_t limit;	       /* bytes of bodies, 0 for none */
 	pthread_mutex_t mutex; /* for db: one writer at a time */
 	struct db db;
+	struct journal *journal; /* borrowed; NULL: nothing is hidden. Set before any reader */
 	struct segments *segments; /* has a mutex of its own, taken inside mutex or alone */
 };
 
 struct store_reader {
 	struct store *store;
-	bool held; /* between store_reader_begin and store_reader_end */
+	bool held;	/* between store_reader_begin and store_reader_end */
+	int generation; /* the journal's then; -1: nothing was hidden */
 	struct db db;
 };
 

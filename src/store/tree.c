@@ -1,3 +1,4 @@
+#include "row_p.h"
 #include "tree_p.h"
 #include <errno.h>
 #include <mountmail/base/cleanup.h>
@@ -29,6 +30,29 @@ int folder_empty(struct store *store, int64_t id)
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && result == 0; i++)
 		result = run_for(store, steps[i], id);
 	return result;
+}
+
+int message_remove(struct store *store, int64_t folder, uint32_t uid)
+{
+	static const char *const steps[] = {
+		("UPDATE folders SET bytes = bytes - (SELECT size FROM messages WHERE id = ?1),"
+		 " bodies = bodies - EXISTS (SELECT 1 FROM bodies WHERE id = ?1)"
+		 " WHERE id = ?2 AND EXISTS (SELECT 1 FROM messages WHERE id = ?1)"),
+		"DELETE FROM bodies WHERE id = ?1",
+		"DELETE FROM messages WHERE id = ?1",
+	};
+	struct db *db = &store->db;
+	int result = 0;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && result == 0; i++) {
+		sqlite3_stmt *stmt = db_prepare(db, steps[i]);
+
+		db_bind_int(stmt, 1, message_row(folder, uid));
+		if (i == 0)
+			db_bind_int(stmt, 2, folder);
+		result = db_run(db, stmt);
+	}
+	return result < 0 ? result : db_changed(db) > 0;
 }
 
 int folder_free_tag(struct store *store, bool directory, uint32_t wanted, uint32_t *tag_out)

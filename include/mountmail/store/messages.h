@@ -59,7 +59,8 @@ int store_batch_commit(struct store_batch *batch, const struct store_batch_end *
 /* One message, as the store has it. */
 struct store_message {
 	struct mail_message mail;
-	uint64_t claim; /* the size the server claimed; mail.size is the true one once verified */
+	/* The size the server claimed; mail.size is the true one once verified. With ALL only. */
+	uint64_t claim;
 	bool verified;  /* size is that of a body that was seen */
 	bool cached;    /* the body is in the cache; told with STORE_COLUMNS_ALL only */
 };
