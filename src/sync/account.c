@@ -39,6 +39,10 @@ static const struct account_tuning account_tuning_default = {
 	.idle_ms = 30000,
 	.extra_ms = 60000,
 	.proven_ms = 10000,
+	.journal_sync_ms = 1000,
+	.quiet_ms = 2000,
+	.resume_ms = 1500,
+	.marked_ms = 60000,
 };
 
 const char *account_state_name(enum account_state state)
@@ -107,7 +111,11 @@ void account_status(struct account *account, struct account_status *status_out)
 		if (pid > 0)
 			status_out->wire_pids[status_out->wire_count++] = pid;
 	}
+	snprintf(status_out->removal_error, sizeof(status_out->removal_error), "%s",
+		account->removals.error);
 	pthread_mutex_unlock(&account->mutex);
+	if (account->conf.journal)
+		journal_counts(account->conf.journal, &status_out->removals);
 }
 
 static bool account_met_folder(void *ctx, const struct store_folder *folder)
@@ -153,6 +161,7 @@ static void account_locks_init(struct account *account)
 static void account_free(struct account *account)
 {
 	queue_finish(&account->queue);
+	removals_finish(&account->removals);
 	store_reader_destroy(account->asked_reader);
 	id_set_finish(&account->failing);
 	id_set_finish(&account->missing);
@@ -217,6 +226,13 @@ int account_start_tuned(const struct account_conf *conf, const struct account_tu
 	if (result < 0) {
 		free(account);
 		return result;
+	}
+	result = removals_init(account, account->asked_reader);
+	if (result < 0) {
+		store_reader_destroy(account->asked_reader);
+		store_reader_destroy(reader);
+		free(account);
+		return error_set(err, -result, "the journal of removals cannot be read");
 	}
 	account_locks_init(account);
 	queue_look(&account->queue, STORE_ROOT, PRIORITY_BACKGROUND, false)->whole = true;

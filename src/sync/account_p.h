@@ -6,6 +6,7 @@
 #define MOUNTMAIL_SYNC_ACCOUNT_P_H
 
 #include "queue_p.h"
+#include "removals_p.h"
 #include "waits_p.h"
 #include <mountmail/store/bodies.h>
 #include <mountmail/store/folders.h>
@@ -22,6 +23,10 @@ struct account_tuning {
 	uint32_t idle_ms;	  /* a connection beyond the first is closed after so long */
 	uint32_t extra_ms;	  /* the server took no further connection: ask again after */
 	uint32_t proven_ms;	  /* a connection that worked so short ago is taken to work */
+	uint32_t journal_sync_ms; /* a removal is on disk after so long */
+	uint32_t quiet_ms;	  /* a final removal is sent when no other came for so long */
+	uint32_t resume_ms;	  /* after a loss in the middle of removals */
+	uint32_t marked_ms;	  /* others' \Deleted marks are looked at again after */
 };
 
 /* A few numbers. All zero is an empty one. */
@@ -43,6 +48,7 @@ struct worker {
 	pthread_t thread;
 	enum worker_life life;
 	bool opening; /* connecting, or started to */
+	bool no_move; /* the server refused MOVE on this connection; the worker's own */
 	bool online;  /* the backend is open and works */
 	bool idle;
 	int64_t idle_since_ms;
@@ -79,6 +85,7 @@ struct account {
 	pthread_cond_t first;  /* for account_wait_first */
 	struct queue queue;
 	struct waits waits;
+	struct removals removals;
 	struct worker workers[ACCOUNT_CONNECTIONS_MAX];
 	unsigned threads, opening, online, idle;
 	pthread_t timer;
@@ -116,6 +123,9 @@ void account_unlock_tell(struct account *account, struct told *told);
 void account_status_changed(struct account *account);
 /* The answer to account_wait_first; the first one counts. With the mutex held. */
 void account_first(struct account *account, int result, const char *text);
+
+/* Somebody needs the server: an attempt to reach it is made now, unless one was just made. */
+void account_poke(struct account *account);
 
 /* timer.c: the thread that ends waits and begins polls. */
 void *timer_main(void *ctx);

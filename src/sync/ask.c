@@ -23,8 +23,7 @@ static struct account_wait *ask_answer(
 	return ask_handle(id);
 }
 
-/* Somebody needs the server: an attempt to reach it is made now, unless one was just made. */
-static void ask_poke(struct account *account)
+void account_poke(struct account *account)
 {
 	int64_t soon = account->tried_ms + (account->refused ? account->tuning.poke_refused_ms
 							     : account->tuning.poke_ms);
@@ -45,7 +44,7 @@ static int ask_obstacle(struct account *account, enum wait_kind kind)
 		return -EIO;
 	if (account->state != ACCOUNT_OFFLINE)
 		return 0;
-	ask_poke(account);
+	account_poke(account);
 	return kind == WAIT_REFRESH ? 0 : -EIO;
 }
 

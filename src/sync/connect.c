@@ -38,6 +38,7 @@ static void connect_good(struct worker *worker, const struct backend_server *ser
 	if (!account->online)
 		log_info("%s: connected to %s", account->conf.name, server->name);
 	worker->online = true;
+	worker->no_move = false;
 	worker_prove(worker);
 	account->online++;
 	account->failures = 0;

@@ -22,6 +22,8 @@ static void timer_sleep(struct account *account)
 
 	if (account->conf.poll_s && account->poll_at_ms < at_ms)
 		at_ms = account->poll_at_ms;
+	if (account->removals.sync_at_ms && account->removals.sync_at_ms < at_ms)
+		at_ms = account->removals.sync_at_ms;
 	at = clock_at_ms(at_ms);
 	if (at_ms == INT64_MAX)
 		pthread_cond_wait(&account->tick, &account->mutex);
@@ -39,6 +41,7 @@ void *timer_main(void *ctx)
 		struct told told = {0};
 
 		timer_poll(account, now);
+		removals_sync(account, now);
 		waits_expire(&account->waits, now, &told);
 		if (told.head) {
 			account_unlock_tell(account, &told);

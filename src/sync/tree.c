@@ -1,4 +1,5 @@
 #include "filter_p.h"
+#include "trash_p.h"
 #include "worker_p.h"
 #include <errno.h>
 #include <mountmail/base/log.h>
@@ -14,6 +15,7 @@ struct tree {
 	struct mail_folder *folders; /* owned; those that are shown */
 	size_t count, cap;
 	size_t heard; /* all that the server named */
+	struct trash trash;
 	bool first;   /* nothing was listed since the start: say what is left out */
 };
 
@@ -32,6 +34,7 @@ static bool tree_on_folder(void *ctx, const struct mail_folder *folder)
 
 	if (++tree->heard > TREE_FOLDERS_MAX || tree->account->stopping)
 		return false;
+	trash_hear(&tree->trash, tree->account->conf.trash, folder);
 	if (!filter_shows(&tree->filter, folder)) {
 		tree_note_hidden(tree, folder);
 		return true;
@@ -53,6 +56,7 @@ static void tree_finish(struct tree *tree)
 	for (size_t i = 0; i < tree->count; i++)
 		mail_folder_finish(&tree->folders[i]);
 	free(tree->folders);
+	trash_finish(&tree->trash);
 }
 
 /* Makes looks at the folders of the new tree. */
@@ -116,6 +120,9 @@ static enum look_end tree_store(struct worker *worker, struct look *look, struct
 		backend_result_set(result, BACKEND_STOPPED, "%s", err.text);
 		return LOOK_FAILED;
 	}
+	pthread_mutex_lock(&account->mutex);
+	removals_set_trash(account, &tree->trash);
+	pthread_mutex_unlock(&account->mutex);
 	if (changed && account->events->folders_changed)
 		account->events->folders_changed(account->events->ctx);
 	if (tree_spread(worker, look) < 0) {

@@ -96,7 +96,7 @@ bool worker_should_yield(struct worker *worker, const struct look *look)
 	pthread_mutex_lock(&account->mutex);
 	workers_grow(account);
 	yield = look->priority > PRIORITY_OPENED && !account->idle && !account->opening &&
-		queue_has(&account->queue, PRIORITY_ASKED, now);
+		(queue_has(&account->queue, PRIORITY_ASKED, now) || removals_due(account, now));
 	pthread_mutex_unlock(&account->mutex);
 	return yield;
 }
@@ -123,6 +123,8 @@ static int64_t worker_wake_at(const struct worker *worker, int64_t now)
 	if (!worker->online)
 		return account->state == ACCOUNT_AUTH_FAILED ? INT64_MAX : account->retry_at_ms;
 	due = queue_next_due(&account->queue, now);
+	if (removals_next_due(account) < due)
+		due = removals_next_due(account);
 	idle_end = account->threads > 1 ? worker->idle_since_ms + account->tuning.idle_ms
 					: INT64_MAX;
 	if (idle_end <= now) /* the last connection stays */
@@ -155,29 +157,47 @@ static void worker_wake(struct worker *worker)
 	worker->idle = false;
 }
 
+/* What comes next: removals, bodies, or a look. */
+struct turn {
+	bool removals;
+	size_t bodies; /* in worker->wants */
+	struct look *look;
+};
+
+static bool worker_turn(struct worker *worker, int64_t now, struct turn *turn)
+{
+	struct account *account = worker->account;
+	struct queue *queue = &account->queue;
+
+	*turn = (struct turn){.removals = removals_take(account, now)};
+	if (turn->removals)
+		return true;
+	if (queue_bodies_next(queue, now))
+		turn->bodies = queue_take_wants(queue, worker->wants, BACKEND_FETCH_MAX);
+	else
+		turn->look = queue_take_look(queue, now);
+	return turn->bodies || turn->look;
+}
+
 /* Does the most urgent thing. False: there is none. */
 static bool worker_work(struct worker *worker, int64_t now)
 {
 	struct account *account = worker->account;
-	struct queue *queue = &account->queue;
-	struct look *look = NULL;
-	size_t count = 0;
+	struct turn turn;
 
-	if (queue_bodies_next(queue, now))
-		count = queue_take_wants(queue, worker->wants, BACKEND_FETCH_MAX);
-	else
-		look = queue_take_look(queue, now);
-	if (!count && !look)
+	if (!worker_turn(worker, now, &turn))
 		return false;
 	worker_wake(worker);
 	workers_grow(account);
 	pthread_mutex_unlock(&account->mutex);
-	if (count)
-		fetch_run(worker, count);
-	else if (look->folder == STORE_ROOT)
-		tree_run(worker, look);
+	if (turn.removals)
+		removal_run(worker);
+	else if (turn.bodies)
+		fetch_run(worker, turn.bodies);
+	else if (turn.look->folder == STORE_ROOT)
+		tree_run(worker, turn.look);
 	else
-		pull_run(worker, look);
+		pull_run(worker, turn.look);
 	pthread_mutex_lock(&account->mutex);
 	return true;
 }

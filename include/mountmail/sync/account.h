@@ -139,7 +139,8 @@ struct account_wait *account_refresh(struct account *account, int64_t folder_id,
 /*
  * Removes a message, called name in the mount: it is in the journal, and hidden, when this returns 0.
  * epoch: the folder's when the caller learnt the UID; in another one that is another message, and the
- * answer -ENOENT. reader: the caller's own. -EROFS when nothing can be removed; -ENOENT; -ENOSPC and
+ * answer -ENOENT. reader: the caller's own. -EROFS when nothing can be removed; -ENOENT; -EPERM for a
+ * message whose header the server never gave, since it could not be told from another; -ENOSPC and
  * -EIO when the journal cannot be written (nothing is removed then). The server hears of it later.
  */
 int account_remove(struct account *account, struct store_reader *reader, int64_t folder_id,

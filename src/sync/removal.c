@@ -1,0 +1,352 @@
+#include "backoff_p.h"
+#include "removal_p.h"
+#include <errno.h>
+#include <mountmail/base/clock.h>
+#include <mountmail/base/log.h>
+#include <mountmail/base/xalloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* After a loss fewer are sent at once: the server may be slow, and each command has its time.
+ */
+#define REMOVAL_CHUNK_GROWTH 4u
+#define REMOVAL_JOURNAL_AGAIN_MS 10000
+#define REMOVAL_BACKOFF_MAX_MS 300000u
+
+size_t removal_list(struct removal *removal, enum item_step step)
+{
+	removal->listed = 0;
+	for (size_t i = 0; i < removal->count; i++)
+		if (removal->items[i].step == step)
+			removal->uids[removal->listed++] = removal->items[i].row.uid;
+	return removal->listed;
+}
+
+struct removal_item *removal_find(struct removal *removal, uint32_t uid)
+{
+	size_t low = 0, high = removal->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (removal->items[middle].row.uid < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < removal->count && removal->items[low].row.uid == uid ? &removal->items[low]
+									  : NULL;
+}
+
+/* Which place comes next. */
+struct choice {
+	struct account *account;
+	int64_t now_ms;
+	int64_t place;	 /* 0: none */
+	int64_t next_ms; /* when another may */
+};
+
+static bool choice_meet(void *ctx, int64_t id)
+{
+	struct choice *choice = ctx;
+	struct removals_place *place;
+	int64_t not_before;
+
+	pthread_mutex_lock(&choice->account->mutex);
+	place = removals_place(&choice->account->removals, id);
+	not_before = place->not_before_ms;
+	pthread_mutex_unlock(&choice->account->mutex);
+	if (not_before <= choice->now_ms) {
+		choice->place = id;
+		return false;
+	}
+	if (not_before < choice->next_ms)
+		choice->next_ms = not_before;
+	return true;
+}
+
+/* A final one that others may follow, so that the brake sees them before anything is sent. */
+static bool removal_may_send(const struct removal *removal, const struct journal_row *row,
+	int64_t now_ms, int64_t *wait_until)
+{
+	const struct account *account = removal->account;
+	int64_t quiet = account->removals.final_ms + (int64_t)account->tuning.quiet_ms;
+
+	if (!row->final || row->released || row->state != JOURNAL_QUEUED ||
+		account->removals.urgent || now_ms >= quiet)
+		return true;
+	if (quiet < *wait_until)
+		*wait_until = quiet;
+	return false;
+}
+
+/* The rows of the place that are sent now; after the last chunk's, from the first again. */
+static int removal_take_rows(struct removal *removal, uint32_t after, uint32_t chunk,
+	int64_t now_ms, int64_t *wait_until)
+{
+	struct journal_row *rows = NULL;
+	int count = journal_take(removal->journal, removal->place.id, after, chunk, &rows);
+
+	if (count <= 0) {
+		free(rows);
+		return count;
+	}
+	removal->items = xcalloc((size_t)count, sizeof(*removal->items));
+	removal->uids = xcalloc((size_t)count, sizeof(*removal->uids));
+	pthread_mutex_lock(&removal->account->mutex);
+	for (int i = 0; i < count; i++) {
+		if (removal_may_send(removal, &rows[i], now_ms, wait_until))
+			removal->items[removal->count++] =
+				(struct removal_item){rows[i], ITEM_ASKED};
+		else
+			journal_row_finish(&rows[i]);
+	}
+	pthread_mutex_unlock(&removal->account->mutex);
+	free(rows);
+	return count;
+}
+
+/* Fills the run with the next chunk. 1, 0: nothing can be sent now, -errno. */
+static int removal_take(struct removal *removal, int64_t *wait_until)
+{
+	struct account *account = removal->account;
+	struct choice choice = {account, clock_now_ms(), 0, INT64_MAX};
+	struct removals_place standing;
+	uint32_t chunk;
+	int result = journal_places(removal->journal, choice_meet, &choice);
+
+	*wait_until = choice.next_ms;
+	if (result < 0 || !choice.place)
+		return result;
+	pthread_mutex_lock(&account->mutex);
+	standing = *removals_place(&account->removals, choice.place);
+	pthread_mutex_unlock(&account->mutex);
+	result = journal_place_get(removal->journal, choice.place, &removal->place);
+	if (result < 0)
+		return result == -ENOENT ? 0 : result;
+	chunk = standing.chunk ? standing.chunk : BACKEND_REMOVE_MAX;
+	result = removal_take_rows(removal, standing.after, chunk, choice.now_ms, wait_until);
+	if (result == 0 && standing.after)
+		result = removal_take_rows(removal, 0, chunk, choice.now_ms, wait_until);
+	if (result < 0)
+		return result;
+	return removal->count ? 1 : 0;
+}
+
+/* On Gmail \Deleted and EXPUNGE only take a label away, but where mail is on its way out. */
+static bool removal_must_move(const struct removal *removal, uint32_t flags)
+{
+	return (removal->caps & BACKEND_CAP_GMAIL) && !removal->inside &&
+	       !(flags & (MAIL_FOLDER_TRASH | MAIL_FOLDER_JUNK));
+}
+
+/* Where the messages go. */
+static void removal_aim(struct removal *removal)
+{
+	struct account *account = removal->account;
+	const char *wanted = account->conf.trash;
+	struct store_folder folder;
+	char *trash;
+	uint32_t flags = 0;
+
+	pthread_mutex_lock(&account->mutex);
+	trash = xstrdup(account->removals.trash.raw);
+	removal->caps = account->caps;
+	pthread_mutex_unlock(&account->mutex);
+	removal->trash_lost = wanted && wanted[0] && !trash;
+	removal->inside = trash && strcmp(trash, removal->place.raw) == 0;
+	if (store_folder_by_raw(removal->worker->reader, removal->place.raw, &folder) == 0) {
+		removal->inside = trash_holds(trash, removal->worker->reader, &folder);
+		flags = folder.flags;
+		store_folder_finish(&folder);
+	}
+	if (removal->inside) {
+		free(trash);
+		trash = NULL;
+	}
+	removal->trash = trash;
+	if (!trash && removal_must_move(removal, flags))
+		removal->trash_lost = true;
+}
+
+/*
+ * Rows that cannot go the way they were meant to: whoever removed a message that was to be
+ * found in the Trash did not say that it may be lost for good.
+ */
+static bool removal_sort(struct removal *removal)
+{
+	if (removal->trash_lost)
+		return removal_settle(removal, ITEM_ASKED, JOURNAL_HELD,
+			"there is no Trash that it could be moved to; see trash= in "
+			"mountmail(1)");
+	if (removal->trash)
+		return true;
+	for (size_t i = 0; i < removal->count; i++) {
+		struct removal_item *item = &removal->items[i];
+
+		if (!item->row.final && !item->row.released && !item->row.copied)
+			item->step = ITEM_OTHER;
+	}
+	return removal_settle(removal, ITEM_OTHER, JOURNAL_BRAKED,
+		"the Trash is not there any more: it would be removed for good");
+}
+
+static void removal_work(struct removal *removal)
+{
+	removal_aim(removal);
+	removal->end = REMOVAL_DONE;
+	if (!removal_sort(removal) || !removal_list(removal, ITEM_ASKED))
+		return;
+	if (removal_look_first(removal) && removal_look_copies(removal) &&
+		removal_send_to_trash(removal) && removal_send_expunge(removal))
+		removal_look_last(removal);
+}
+
+/* How many rows come next: fewer after a loss, and more again step by step. */
+static void removal_reckon_chunk(const struct removal *removal, struct removals_place *place)
+{
+	uint32_t chunk = place->chunk ? place->chunk : BACKEND_REMOVE_MAX;
+
+	if (removal->end == REMOVAL_LOST || removal->end == REMOVAL_THROTTLED) {
+		place->chunk = chunk > 1 ? chunk / 2 : 1;
+		return;
+	}
+	place->after = removal->items[removal->count - 1].row.uid;
+	chunk *= REMOVAL_CHUNK_GROWTH;
+	place->chunk = chunk < BACKEND_REMOVE_MAX ? chunk : 0;
+}
+
+/* How long this place waits for its next turn. */
+static uint32_t removal_pause(const struct removal *removal, const struct removals_place *place)
+{
+	const struct account_tuning *tuning = &removal->account->tuning;
+	uint32_t pause = backoff_ms(place->failures, tuning->backoff_first_ms,
+		REMOVAL_BACKOFF_MAX_MS, backoff_random());
+
+	switch (removal->end) {
+	case REMOVAL_DONE:
+		return removal->marked ? tuning->marked_ms : 0;
+	case REMOVAL_LOST:
+		/* The server may be at it still: what it does now is not to be done twice. */
+		return place->failures > 1 && pause > tuning->resume_ms ? pause
+									: tuning->resume_ms;
+	case REMOVAL_LATER:
+	case REMOVAL_FAILED:
+	case REMOVAL_THROTTLED:
+	case REMOVAL_STOPPED:
+		break;
+	}
+	return pause;
+}
+
+/* After a run: when this place comes again. With the mutex held. */
+static void removal_reckon(struct removal *removal)
+{
+	struct removals *removals = &removal->account->removals;
+	struct removals_place *place = removals_place(removals, removal->place.id);
+	uint32_t pause;
+
+	place->failures = removal->stepped ? 1 : place->failures + 1;
+	pause = removal_pause(removal, place);
+	if (removal->end == REMOVAL_DONE)
+		place->failures = 0;
+	removal_reckon_chunk(removal, place);
+	place->not_before_ms = pause ? clock_now_ms() + pause : 0;
+}
+
+static void removal_note_error(struct removal *removal)
+{
+	struct removals *removals = &removal->account->removals;
+
+	if (removal->end == REMOVAL_STOPPED)
+		return;
+	if (removal->end == REMOVAL_DONE || removal->result.status == BACKEND_OK) {
+		removals->error[0] = '\0';
+		return;
+	}
+	if (strcmp(removals->error, removal->result.text) != 0 && removal->end != REMOVAL_LOST)
+		log_info("%s: removals: %s", removal->account->conf.name, removal->result.text);
+	snprintf(removals->error, sizeof(removals->error), "%s", removal->result.text);
+}
+
+/* The Trash has news, too. Its id; STORE_ROOT: none, or it is not shown. */
+static int64_t removal_trash_id(struct removal *removal)
+{
+	struct store_folder folder;
+	int64_t id;
+
+	if (!removal->trash || !removal->stepped ||
+		store_folder_by_raw(removal->worker->reader, removal->trash, &folder) < 0)
+		return STORE_ROOT;
+	id = folder.id;
+	store_folder_finish(&folder);
+	return id;
+}
+
+static void removal_conclude(struct removal *removal)
+{
+	struct account *account = removal->account;
+	int64_t trash = removal_trash_id(removal);
+
+	if (removal->parked)
+		removal_tell(account, &removal->place, true);
+	pthread_mutex_lock(&account->mutex);
+	if (removal->stepped)
+		account_stepped(account);
+	removal_reckon(removal);
+	removal_note_error(removal);
+	if (trash != STORE_ROOT)
+		account_look_soon(account, trash);
+	if (removal->end == REMOVAL_THROTTLED)
+		account_hold(account, removal->result.retry_ms);
+	else if (removal->end == REMOVAL_LOST)
+		worker_lost(removal->worker, &removal->result);
+	account->removals.running = false;
+	account->removals.due_ms = clock_now_ms();
+	pthread_cond_broadcast(&account->work);
+	pthread_mutex_unlock(&account->mutex);
+	account_status_changed(account);
+}
+
+/* Nothing could be begun: until wait_until, or until something is removed. */
+static void removal_rest(struct account *account, int result, int64_t wait_until)
+{
+	pthread_mutex_lock(&account->mutex);
+	if (result < 0)
+		wait_until = clock_now_ms() + REMOVAL_JOURNAL_AGAIN_MS;
+	account->removals.running = false;
+	account->removals.urgent &= wait_until != INT64_MAX;
+	/* What was removed meanwhile has set an earlier time. */
+	if (!account->removals.first_ms)
+		account->removals.due_ms = wait_until;
+	pthread_cond_broadcast(&account->work);
+	pthread_mutex_unlock(&account->mutex);
+}
+
+static void removal_finish(struct removal *removal)
+{
+	for (size_t i = 0; i < removal->count; i++)
+		journal_row_finish(&removal->items[i].row);
+	free(removal->items);
+	free(removal->uids);
+	free(removal->trash);
+	journal_place_finish(&removal->place);
+}
+
+void removal_run(struct worker *worker)
+{
+	struct removal removal = {.worker = worker,
+		.account = worker->account,
+		.journal = worker->account->conf.journal};
+	int64_t wait_until;
+	int taken = removal_take(&removal, &wait_until);
+
+	if (taken > 0) {
+		removal_work(&removal);
+		removal_conclude(&removal);
+	} else {
+		removal_rest(worker->account, taken, wait_until);
+	}
+	removal_finish(&removal);
+}
