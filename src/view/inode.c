@@ -21,8 +21,8 @@ enum inode_kind inode_parse(uint64_t inode, uint32_t *tag_out, uint32_t *uid_out
 	*uid_out = (uint32_t)inode;
 	if (tag == 0) {
 		*uid_out = 0;
-		return inode >= INODE_ROOT && inode <= INODE_STATUS ? INODE_KIND_FIXED
-								    : INODE_KIND_NONE;
+		return inode >= INODE_ROOT && inode <= INODE_QUEUE ? INODE_KIND_FIXED
+								   : INODE_KIND_NONE;
 	}
 	if (tag > INT32_MAX) {
 		*tag_out = *uid_out = 0;

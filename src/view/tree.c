@@ -46,7 +46,7 @@ int tree_fixed_entry(const struct view *view, uint64_t inode, struct view_entry 
 	int64_t mtime = 0;
 	int result = 0;
 
-	if (inode == INODE_STATUS) {
+	if (inode == INODE_STATUS || inode == INODE_QUEUE) {
 		tree_entry(view, inode, S_IFREG | 0444, view->conf.mounted, entry_out);
 		return 0;
 	}
@@ -62,12 +62,17 @@ int tree_fixed_entry(const struct view *view, uint64_t inode, struct view_entry 
 	return result;
 }
 
-void tree_folder_entry(const struct view *view, const struct store_folder *folder,
+/* What was removed is gone from its directory before the store hears of it. */
+int tree_folder_entry(const struct view *view, const struct store_folder *folder,
 	struct view_entry *entry_out)
 {
-	tree_entry(view, inode_of_folder(folder->dir_tag), S_IFDIR | 0777, folder->mtime,
-		entry_out);
+	struct store_hidden hidden = {0};
+	int result = store_folder_hidden(view->reader, folder, &hidden);
+
+	tree_entry(view, inode_of_folder(folder->dir_tag), S_IFDIR | 0777,
+		folder->mtime > hidden.mtime ? folder->mtime : hidden.mtime, entry_out);
 	entry_out->folder_id = folder->id;
+	return result;
 }
 
 void tree_message_entry(const struct view *view, const struct store_folder *folder,
@@ -84,6 +89,7 @@ void tree_message_entry(const struct view *view, const struct store_folder *fold
 	entry_out->message = true;
 	entry_out->verified = message->verified;
 	entry_out->folder_id = folder->id;
+	entry_out->epoch = folder->epoch;
 	entry_out->uid = message->mail.uid;
 }
 
@@ -101,7 +107,7 @@ int tree_directory(struct view *view, uint64_t inode, struct store_folder *folde
 	switch (inode_parse(inode, &tag, &uid)) {
 	case INODE_KIND_FIXED:
 		folder_out->id = inode == INODE_ROOT ? STORE_ROOT : TREE_NO_FOLDER;
-		return inode == INODE_STATUS ? -ENOTDIR : 0;
+		return inode == INODE_STATUS || inode == INODE_QUEUE ? -ENOTDIR : 0;
 	case INODE_KIND_FOLDER:
 		return store_folder_by_dir_tag(view->reader, tag, folder_out);
 	case INODE_KIND_MESSAGE:
@@ -164,33 +170,45 @@ int tree_subfolder(
 	return store_folder_by_level(view->reader, parent, level, folder_out);
 }
 
+static int tree_get_message(struct view *view, uint64_t inode, struct view_entry *entry_out)
+{
+	struct store_folder folder;
+	struct store_message message;
+	int result = tree_message(view, inode, STORE_COLUMNS_NAME, &folder, &message);
+
+	if (result < 0)
+		return result;
+	tree_message_entry(view, &folder, &message, entry_out);
+	result = store_message_hidden(view->reader, &folder, message.mail.uid);
+	if (result == 1)
+		entry_out->stat.st_nlink = 0;
+	store_message_finish(&message);
+	store_folder_finish(&folder);
+	return result < 0 ? result : 0;
+}
+
 static int tree_get(struct view *view, uint64_t inode, struct view_entry *entry_out)
 {
-	struct store_folder folder = {0};
-	struct store_message message;
+	struct store_folder folder;
 	uint32_t tag, uid;
-	int result = -ENOENT;
+	int result;
 
 	switch (inode_parse(inode, &tag, &uid)) {
 	case INODE_KIND_FIXED:
 		return tree_fixed_entry(view, inode, entry_out);
 	case INODE_KIND_FOLDER:
 		result = store_folder_by_dir_tag(view->reader, tag, &folder);
-		if (result == 0)
-			tree_folder_entry(view, &folder, entry_out);
-		break;
+		if (result < 0)
+			return result;
+		result = tree_folder_entry(view, &folder, entry_out);
+		store_folder_finish(&folder);
+		return result;
 	case INODE_KIND_MESSAGE:
-		result = tree_message(view, inode, STORE_COLUMNS_NAME, &folder, &message);
-		if (result == 0) {
-			tree_message_entry(view, &folder, &message, entry_out);
-			store_message_finish(&message);
-		}
-		break;
+		return tree_get_message(view, inode, entry_out);
 	case INODE_KIND_NONE:
 		break;
 	}
-	store_folder_finish(&folder);
-	return result;
+	return -ENOENT;
 }
 
 int view_get(struct view *view, uint64_t inode, struct view_entry *entry_out)
@@ -216,12 +234,14 @@ static int tree_lookup_message(struct view *view, const struct store_folder *par
 	if (result < 0)
 		return result;
 	tree_message_name(&message, real);
-	if (strcmp(name, real) == 0)
+	if (strcmp(name, real) == 0) {
 		tree_message_entry(view, parent, &message, entry_out);
-	else
+		result = store_message_hidden(view->reader, parent, uid);
+	} else {
 		result = -ENOENT;
+	}
 	store_message_finish(&message);
-	return result;
+	return result == 1 ? -ENOENT : result;
 }
 
 static int tree_lookup_folder(
@@ -232,9 +252,19 @@ static int tree_lookup_folder(
 
 	if (result < 0)
 		return result;
-	tree_folder_entry(view, &folder, entry_out);
+	result = tree_folder_entry(view, &folder, entry_out);
 	store_folder_finish(&folder);
-	return 0;
+	return result;
+}
+
+static int tree_lookup_document(
+	const struct view *view, const char *name, struct view_entry *entry_out)
+{
+	if (strcmp(name, TREE_STATUS_NAME) == 0)
+		return tree_fixed_entry(view, INODE_STATUS, entry_out);
+	if (strcmp(name, TREE_QUEUE_NAME) == 0)
+		return tree_fixed_entry(view, INODE_QUEUE, entry_out);
+	return -ENOENT;
 }
 
 static int tree_lookup(
@@ -247,9 +277,7 @@ static int tree_lookup(
 	if (parent == INODE_ROOT && strcmp(name, TREE_CONTROL_NAME) == 0)
 		return tree_fixed_entry(view, INODE_CONTROL_DIR, entry_out);
 	if (parent == INODE_CONTROL_DIR)
-		return strcmp(name, TREE_STATUS_NAME) == 0
-			       ? tree_fixed_entry(view, INODE_STATUS, entry_out)
-			       : -ENOENT;
+		return tree_lookup_document(view, name, entry_out);
 	result = tree_directory(view, parent, &folder);
 	if (result < 0)
 		return result;

@@ -10,6 +10,7 @@
 #define COOKIE_DOT UINT64_C(1)
 #define COOKIE_DOTDOT UINT64_C(2)
 #define COOKIE_STATUS UINT64_C(3)
+#define COOKIE_QUEUE UINT64_C(4)
 #define COOKIE_FOLDER (UINT64_C(1) << 61)  /* | its id */
 #define COOKIE_MESSAGE (UINT64_C(1) << 62) /* | 29 bits of the folder's tag << 32 | its UID */
 
@@ -30,6 +31,7 @@ struct listing {
 		uint64_t next_cookie);
 	void *ctx;
 	bool stopped;
+	int result; /* -EIO when an entry cannot be made */
 };
 
 /*
@@ -56,7 +58,9 @@ static bool listing_folder(void *ctx, const struct store_folder *folder)
 	char name[NAME_MAX_BYTES + 1];
 	size_t len = name_of_folder(folder->level, name);
 
-	tree_folder_entry(listing->view, folder, &entry);
+	listing->result = tree_folder_entry(listing->view, folder, &entry);
+	if (listing->result < 0)
+		return false;
 	return listing_give(listing, name, len, &entry, COOKIE_FOLDER | (uint64_t)folder->id);
 }
 
@@ -80,8 +84,7 @@ static int listing_self_entry(const struct listing *listing, struct view_entry *
 	case STORE_ROOT:
 		return tree_fixed_entry(listing->view, INODE_ROOT, entry_out);
 	}
-	tree_folder_entry(listing->view, &listing->folder, entry_out);
-	return 0;
+	return tree_folder_entry(listing->view, &listing->folder, entry_out);
 }
 
 static int listing_parent_entry(const struct listing *listing, struct view_entry *entry_out)
@@ -94,9 +97,9 @@ static int listing_parent_entry(const struct listing *listing, struct view_entry
 	result = store_folder_by_id(listing->view->reader, listing->folder.parent, &parent);
 	if (result < 0)
 		return result;
-	tree_folder_entry(listing->view, &parent, entry_out);
+	result = tree_folder_entry(listing->view, &parent, entry_out);
 	store_folder_finish(&parent);
-	return 0;
+	return result;
 }
 
 static int listing_dots(struct listing *listing, uint64_t cookie)
@@ -121,14 +124,23 @@ static int listing_dots(struct listing *listing, uint64_t cookie)
 
 static int listing_control(struct listing *listing, uint64_t cookie)
 {
-	struct view_entry entry;
-	int result;
+	static const struct {
+		uint64_t inode, cookie;
+		const char *name;
+	} documents[] = {{INODE_STATUS, COOKIE_STATUS, TREE_STATUS_NAME},
+		{INODE_QUEUE, COOKIE_QUEUE, TREE_QUEUE_NAME}};
+	int result = 0;
 
-	if (cookie >= COOKIE_STATUS)
-		return 0;
-	result = tree_fixed_entry(listing->view, INODE_STATUS, &entry);
-	if (result == 0)
-		listing->each(listing->ctx, TREE_STATUS_NAME, &entry, COOKIE_STATUS);
+	for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++) {
+		struct view_entry entry;
+
+		if (cookie >= documents[i].cookie || result < 0 || listing->stopped)
+			continue;
+		result = tree_fixed_entry(listing->view, documents[i].inode, &entry);
+		if (result == 0)
+			listing->stopped = !listing->each(
+				listing->ctx, documents[i].name, &entry, documents[i].cookie);
+	}
 	return result;
 }
 
@@ -147,6 +159,7 @@ static int listing_run(struct listing *listing, uint64_t cookie)
 		after = cookie > COOKIE_FOLDER ? cookie & ~COOKIE_FOLDER : 0;
 		result = store_folders_under(listing->view->reader, listing->folder.id,
 			(int64_t)after, listing_folder, listing);
+		result = result < 0 ? result : listing->result;
 	}
 	if (result < 0 || listing->stopped || listing->folder.id == STORE_ROOT)
 		return result;
@@ -156,8 +169,8 @@ static int listing_run(struct listing *listing, uint64_t cookie)
 		return -ESTALE;
 	if (after >= UINT32_MAX) /* behind the last UID there can be */
 		return 0;
-	return store_messages_walk(listing->view->reader, listing->folder.id, (uint32_t)after,
-		STORE_COLUMNS_NAME, listing_message, listing);
+	return store_messages_walk_shown(listing->view->reader, &listing->folder,
+		(uint32_t)after, STORE_COLUMNS_NAME, listing_message, listing);
 }
 
 int view_list(struct view *view, uint64_t inode, uint64_t cookie,
@@ -190,5 +203,48 @@ int view_list_ready(struct view *view, uint64_t inode, int64_t *folder_id_out)
 		folder.listed != STORE_LISTED_FULLY)
 		result = -EAGAIN;
 	store_folder_finish(&folder);
+	return result;
+}
+
+static bool empty_met_folder(void *ctx, const struct store_folder *folder)
+{
+	*(bool *)ctx = true;
+	return false;
+}
+
+static bool empty_met_message(void *ctx, const struct store_message *message)
+{
+	*(bool *)ctx = true;
+	return false;
+}
+
+static int empty_look(struct view *view, const struct store_folder *folder)
+{
+	bool any = folder->id <= STORE_ROOT;
+	int result = 0;
+
+	if (!any && !(folder->flags & MAIL_FOLDER_NOSELECT))
+		any = folder->listed != STORE_LISTED_FULLY;
+	if (!any)
+		result = store_folders_under(
+			view->reader, folder->id, 0, empty_met_folder, &any);
+	if (result == 0 && !any)
+		result = store_messages_walk_shown(
+			view->reader, folder, 0, STORE_COLUMNS_NAME, empty_met_message, &any);
+	return result == 0 && any ? -ENOTEMPTY : result;
+}
+
+int view_empty(struct view *view, uint64_t inode)
+{
+	struct store_folder folder;
+	int result = store_reader_begin(view->reader);
+
+	if (result < 0)
+		return result;
+	result = tree_directory(view, inode, &folder);
+	if (result == 0)
+		result = empty_look(view, &folder);
+	store_folder_finish(&folder);
+	store_reader_end(view->reader);
 	return result;
 }

@@ -9,6 +9,7 @@
 #define MOUNTMAIL_VIEW_TREE_P_H
 
 #include <mountmail/store/folders.h>
+#include <mountmail/store/journal.h>
 #include <mountmail/store/messages.h>
 #include <mountmail/view/inode.h>
 #include <mountmail/view/name.h>
@@ -21,10 +22,12 @@ struct view {
 
 #define TREE_CONTROL_NAME ".mountmail"
 #define TREE_STATUS_NAME "status.json"
+#define TREE_QUEUE_NAME "queue.json"
 
-/* The fixed ones: the root, .mountmail, status.json. 0 or -EIO. */
+/* The fixed ones: the root, .mountmail and what is in it. 0 or -EIO. */
 int tree_fixed_entry(const struct view *view, uint64_t inode, struct view_entry *entry_out);
-void tree_folder_entry(const struct view *view, const struct store_folder *folder,
+/* 0 or -EIO. */
+int tree_folder_entry(const struct view *view, const struct store_folder *folder,
 	struct view_entry *entry_out);
 void tree_message_entry(const struct view *view, const struct store_folder *folder,
 	const struct store_message *message, struct view_entry *entry_out);

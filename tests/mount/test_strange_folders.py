@@ -114,6 +114,6 @@ def test_names_that_lead_elsewhere(dovecot, user, mount_of, sample_mail):
         assert os.stat(mount.point / '..').st_ino == os.stat(mount.home).st_ino
         assert mount.files()[1].read_bytes()
         assert mount.status()['state'] == 'online'
-        assert os.listdir(mount.home / 'mail' / '.mountmail') == ['status.json']
+        assert os.listdir(mount.home / 'mail' / '.mountmail') == ['status.json', 'queue.json']
     finally:
         relay.close()

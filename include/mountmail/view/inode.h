@@ -15,6 +15,7 @@ enum {
 	INODE_ROOT = 1,        /* FUSE_ROOT_ID */
 	INODE_CONTROL_DIR = 2, /* .mountmail */
 	INODE_STATUS = 3,      /* .mountmail/status.json */
+	INODE_QUEUE = 4,       /* .mountmail/queue.json */
 };
 
 uint64_t inode_of_folder(uint32_t dir_tag);

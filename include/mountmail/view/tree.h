@@ -26,12 +26,19 @@ struct view *view_create(struct store_reader *reader, const struct view_conf *co
 void view_destroy(struct view *view);
 
 struct view_entry {
-	struct stat stat;   /* all but st_dev and st_rdev; status.json's size is fs's to fill in */
+	struct stat stat;   /* all but st_dev and st_rdev; the documents' size is fs's to fill in */
 	bool message;
 	bool verified;      /* message: the size is that of a body that was seen */
 	int64_t folder_id;  /* directory: its own row (0 for the root); message: its folder's */
+	uint64_t epoch;     /* message only: its folder's, in which uid means this message */
 	uint32_t uid;       /* message only */
 };
+
+/*
+ * A message that was removed (see store/journal.h) has no name any more: view_lookup and view_list do
+ * not find it. By its inode, as an open file has it, it is there, with no link, for as long as the
+ * store has it.
+ */
 
 /* 0, -ENOENT (also for a parent that is no directory: -ENOTDIR), -EIO. */
 int view_lookup(struct view *view, uint64_t parent, const char *name,
@@ -55,6 +62,12 @@ int view_list(struct view *view, uint64_t inode, uint64_t cookie,
 	bool (*each)(void *ctx, const char *name, const struct view_entry *entry,
 		uint64_t next_cookie),
 	void *ctx);
+
+/*
+ * Whether a directory has nothing in it: 0; -ENOTEMPTY, also when it was never listed completely, so
+ * that nobody knows; -ENOENT; -ENOTDIR; -EIO.
+ */
+int view_empty(struct view *view, uint64_t inode);
 
 /*
  * The extended attributes of a message: user.mail.uid, flags, from, to, cc, subject, date,

@@ -40,9 +40,9 @@ static void test_sorts_by_uid(void **state)
 
 static void test_fixed_and_none(void **state)
 {
-	static const uint64_t fixed[] = {INODE_ROOT, INODE_CONTROL_DIR, INODE_STATUS};
+	static const uint64_t fixed[] = {INODE_ROOT, INODE_CONTROL_DIR, INODE_STATUS, INODE_QUEUE};
 	static const uint64_t none[] = {
-		0, INODE_STATUS + 1, UINT32_MAX, UINT64_C(1) << 63, UINT64_MAX};
+		0, INODE_QUEUE + 1, UINT32_MAX, UINT64_C(1) << 63, UINT64_MAX};
 	uint32_t tag, uid;
 
 	for (size_t i = 0; i < 3; i++)

@@ -13,6 +13,7 @@
 #include <mountmail/mail/flags.h>
 #include <mountmail/store/bodies.h>
 #include <mountmail/store/folders.h>
+#include <mountmail/store/journal.h>
 #include <mountmail/store/messages.h>
 #include <mountmail/view/inode.h>
 #include <mountmail/view/name.h>
@@ -33,6 +34,7 @@
 struct fixture {
 	char dir[64];
 	struct store *store;
+	struct journal *journal;
 	struct store_reader *reader;
 	struct view *view;
 };
@@ -49,6 +51,9 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(fixture->dir));
 	if (store_open(fixture->dir, "imaps://a@b", 0, &fixture->store, &err) < 0)
 		fail_msg("%s", err.text);
+	assert_int_equal(
+		journal_open(fixture->dir, "imaps://a@b", &fixture->journal, &err), 0);
+	store_hide_by(fixture->store, fixture->journal);
 	assert_int_equal(store_reader_create(fixture->store, &fixture->reader, &err), 0);
 	fixture->view = view_create(fixture->reader, &conf);
 	*state = fixture;
@@ -67,6 +72,7 @@ static int teardown(void **state)
 	view_destroy(fixture->view);
 	store_reader_destroy(fixture->reader);
 	store_close(fixture->store);
+	journal_close(fixture->journal);
 	nftw(fixture->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	free(fixture);
 	return 0;
@@ -220,6 +226,7 @@ static void test_control_directory(void **state)
 	make_folders(fixture, inbox, 1);
 	assert_int_equal(lookup(fixture, INODE_ROOT, ".mountmail"), INODE_CONTROL_DIR);
 	assert_int_equal(lookup(fixture, INODE_CONTROL_DIR, "status.json"), INODE_STATUS);
+	assert_int_equal(lookup(fixture, INODE_CONTROL_DIR, "queue.json"), INODE_QUEUE);
 	assert_no_entry(fixture, INODE_CONTROL_DIR, "other", -ENOENT);
 	assert_no_entry(fixture, INODE_CONTROL_DIR, "INBOX", -ENOENT);
 	assert_no_entry(fixture, INODE_STATUS, "x", -ENOTDIR);
@@ -236,12 +243,18 @@ static void test_control_directory(void **state)
 	assert_string_equal(seen->names[2], "INBOX");
 	free(seen);
 	seen = list(fixture, INODE_CONTROL_DIR);
-	assert_int_equal(seen->count, 3);
+	assert_int_equal(seen->count, 4);
 	assert_int_equal(seen->entries[0].stat.st_ino, INODE_CONTROL_DIR);
 	assert_int_equal(seen->entries[1].stat.st_ino, INODE_ROOT);
 	assert_string_equal(seen->names[2], "status.json");
 	assert_int_equal(seen->entries[2].stat.st_ino, INODE_STATUS);
+	assert_string_equal(seen->names[3], "queue.json");
+	assert_int_equal(seen->entries[3].stat.st_ino, INODE_QUEUE);
 	behind_last = seen->cookies[2];
+	free(seen);
+	seen = list_from(fixture, INODE_CONTROL_DIR, behind_last, SIZE_MAX);
+	assert_int_equal(seen->count, 1);
+	behind_last = seen->cookies[0];
 	free(seen);
 	seen = list_from(fixture, INODE_CONTROL_DIR, behind_last, SIZE_MAX);
 	assert_int_equal(seen->count, 0);
@@ -349,7 +362,7 @@ static void test_lookup_misses(void **state)
 	assert_no_entry(fixture, message, "x", -ENOTDIR);
 	assert_no_entry(fixture, inode_of_folder(12345), "x", -ENOENT);
 	assert_int_equal(view_get(fixture->view, 0, &entry), -ENOENT);
-	assert_int_equal(view_get(fixture->view, INODE_STATUS + 1, &entry), -ENOENT);
+	assert_int_equal(view_get(fixture->view, INODE_QUEUE + 1, &entry), -ENOENT);
 	assert_int_equal(view_get(fixture->view, UINT64_MAX, &entry), -ENOENT);
 	assert_int_equal(view_get(fixture->view, message + 1, &entry), -ENOENT);
 	assert_int_equal(view_get(fixture->view, inode_of_folder(12345), &entry), -ENOENT);
