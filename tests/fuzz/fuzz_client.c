@@ -126,6 +126,52 @@ static bool on_failed(void *ctx, uint32_t uid, enum backend_status status, const
 	return true;
 }
 
+static bool on_found(void *ctx, const struct backend_identity *identity)
+{
+	struct fuzz *fuzz = ctx;
+
+	insist(identity->uid > fuzz->uid && identity->uid <= 4 && identity->uid != 3);
+	insist(identity->known || (!identity->size && !identity->message_id));
+	insist(identity->size <= INT64_MAX && client_date_sound(identity->date));
+	insist(client_text_sound(identity->message_id));
+	fuzz->uid = identity->uid;
+	return identity->size != 666;
+}
+
+static bool on_deleted(void *ctx, uint32_t uid)
+{
+	struct fuzz *fuzz = ctx;
+
+	insist(uid > fuzz->ended);
+	fuzz->ended = uid;
+	return uid != 666;
+}
+
+/* UIDs 1, 2 and 4 are looked at, and removed. */
+static void run_removal(struct fuzz *fuzz, struct backend *client)
+{
+	const uint32_t uids[] = {1, 2, 4};
+	const struct backend_verify verify = {.raw = "INBOX",
+		.epoch = EPOCH,
+		.uids = uids,
+		.count = 3,
+		.identify = true,
+		.deleted = true};
+	const struct backend_verify_sink sink = {fuzz, on_begin, on_found, on_deleted};
+	const struct backend_removal removal = {.step = BACKEND_STEP_MARK,
+		.raw = "INBOX",
+		.epoch = EPOCH,
+		.uids = uids,
+		.count = 3};
+	struct backend_result result;
+
+	fuzz->uid = fuzz->ended = 0;
+	client->ops->verify(client, &verify, &sink, &result);
+	insist(result.status <= BACKEND_REFUSED && client_text_sound(result.text));
+	client->ops->remove(client, &removal, &result);
+	insist(result.status != BACKEND_STOPPED && client_text_sound(result.text));
+}
+
 static void check_result(const struct backend_result *result, bool complete)
 {
 	insist(result->status <= BACKEND_REFUSED && client_text_sound(result->text));
@@ -155,6 +201,7 @@ static void run_calls(struct fuzz *fuzz, struct backend *client)
 	check_result(&result, fuzz->ended == 0x1e);
 	client->ops->list(client, &list_sink, &result);
 	check_result(&result, true);
+	run_removal(fuzz, client);
 }
 
 /* What the process says, all of it at once; then it is gone. False when there is no room. */
@@ -172,6 +219,7 @@ static bool say(const struct fuzz *fuzz, const uint8_t *data, size_t size)
 		frame_begin(&writer, FRAME_RESULT);
 		frame_put_u8(&writer, BACKEND_OK);
 		frame_put_u32(&writer, 0);
+		frame_put_u8(&writer, false);
 		frame_put_str(&writer, "");
 		frame_end(&writer);
 	}

@@ -279,7 +279,100 @@
 	X(fetch_changed_late, FETCH, CONNECTION_LOST, "answers what",                         \
 		say_data(w, "b"); say_result(w, BACKEND_FOLDER_CHANGED, ""))                  \
 	X(fetch_messages, FETCH, CONNECTION_LOST, "brings messages",                          \
-		say_uid(w, 3))
+		say_uid(w, 3))                                                                \
+                                                                                              \
+	X(good_verify, VERIFY, OK, NULL,                                                      \
+		say_state(w, 7); say_found(w, 3, 1, "<a>"); say_found(w, 5, 0, NULL);         \
+		say_deleted(w, 2); say_deleted(w, 5); say_ok(w))                              \
+	X(good_verify_none, VERIFY, OK, NULL,                                                 \
+		say_state(w, 7); say_ok(w))                                                   \
+	X(good_verify_from, FROM, OK, NULL,                                                   \
+		say_state(w, 9); say_found(w, 8, 0, NULL); say_found(w, 11, 0, NULL);         \
+		say_ok(w))                                                                    \
+	X(verify_without_state, VERIFY, CONNECTION_LOST, "folder was opened",                 \
+		say_ok(w))                                                                    \
+	X(verify_found_first, VERIFY, CONNECTION_LOST, "another state",                       \
+		say_found(w, 3, 0, NULL))                                                     \
+	X(verify_two_states, VERIFY, CONNECTION_LOST, "once, and first",                      \
+		say_state(w, 7); say_state(w, 7))                                             \
+	X(verify_other_epoch_ok, VERIFY, CONNECTION_LOST, "folder was opened",                \
+		say_state(w, 8); say_ok(w))                                                   \
+	X(verify_other_epoch_found, VERIFY, CONNECTION_LOST, "another state",                 \
+		say_state(w, 8); say_found(w, 3, 1, "<a>"))                                   \
+	X(verify_other_epoch, VERIFY, FOLDER_CHANGED, "anew",                                 \
+		say_state(w, 8); say_result(w, BACKEND_FOLDER_CHANGED, "anew"))               \
+	X(verify_same_epoch_changed, VERIFY, CONNECTION_LOST, "answers what",                 \
+		say_state(w, 7); say_result(w, BACKEND_FOLDER_CHANGED, ""))                   \
+	X(verify_unasked, VERIFY, CONNECTION_LOST, "was asked for",                           \
+		say_state(w, 7); say_found(w, 4, 0, NULL))                                    \
+	X(verify_uid_zero, VERIFY, CONNECTION_LOST, "was asked for",                          \
+		say_state(w, 7); say_found(w, 0, 0, NULL))                                    \
+	X(verify_twice, VERIFY, CONNECTION_LOST, "was asked for",                             \
+		say_state(w, 7); say_found(w, 3, 0, NULL); say_found(w, 3, 0, NULL))          \
+	X(verify_descends, VERIFY, CONNECTION_LOST, "was asked for",                          \
+		say_state(w, 7); say_found(w, 5, 0, NULL); say_found(w, 3, 0, NULL))          \
+	X(verify_found_after_deleted, VERIFY, CONNECTION_LOST, "was asked for",               \
+		say_state(w, 7); say_deleted(w, 1); say_found(w, 3, 0, NULL))                 \
+	X(verify_below_from, FROM, CONNECTION_LOST, "was asked for",                          \
+		say_state(w, 7); say_found(w, 7, 0, NULL))                                    \
+	X(verify_known_unwanted, FROM, CONNECTION_LOST, "identities are sound",               \
+		say_state(w, 7); say_found(w, 8, 1, "<a>"))                                   \
+	X(verify_known_twice, VERIFY, CONNECTION_LOST, "identities are sound",                \
+		say_state(w, 7); say_found(w, 3, 2, "<a>"))                                   \
+	X(verify_unknown_with_id, VERIFY, CONNECTION_LOST, "identities are sound",            \
+		say_state(w, 7); say_found(w, 3, 0, "<a>"))                                   \
+	X(verify_id_controls, VERIFY, CONNECTION_LOST, "identities are sound",                \
+		say_state(w, 7); say_found(w, 3, 1, "<a\033[2J>"))                            \
+	X(verify_id_not_utf8, VERIFY, CONNECTION_LOST, "identities are sound",                \
+		say_state(w, 7); say_found(w, 3, 1, "<\xff>"))                                \
+	X(verify_id_long, VERIFY, CONNECTION_LOST, "identities are sound",                    \
+		char text[MAIL_FIELD_MAX + 2]; memset(text, 'i', sizeof(text));               \
+		text[MAIL_FIELD_MAX + 1] = 0; say_state(w, 7); say_found(w, 3, 1, text))      \
+	X(verify_size, VERIFY, CONNECTION_LOST, "identities are sound",                       \
+		say_state(w, 7); say_identity(w, 3, 1, 1ull << 63, 0, NULL))                  \
+	X(verify_date, VERIFY, CONNECTION_LOST, "identities are sound",                       \
+		say_state(w, 7); say_identity(w, 3, 1, 1, INT64_MAX, NULL))                   \
+	X(verify_unknown_with_size, VERIFY, CONNECTION_LOST, "identities are sound",          \
+		say_state(w, 7); say_identity(w, 3, 0, 1, 0, NULL))                           \
+	X(verify_count_lies, VERIFY, CONNECTION_LOST, "identities are sound",                 \
+		say_state(w, 7); frame_begin(w, FRAME_IDENTITIES);                            \
+		frame_put_u32(w, UINT32_MAX); frame_end(w))                                   \
+	X(verify_more_than_counted, VERIFY, CONNECTION_LOST, "identities are well-formed",    \
+		say_state(w, 7); frame_begin(w, FRAME_IDENTITIES);                            \
+		frame_put_u32(w, 0); frame_put_u32(w, 3); frame_end(w))                       \
+	X(verify_marks_unwanted, FROM, CONNECTION_LOST, "when asked for",                     \
+		say_state(w, 7); say_deleted(w, 9))                                           \
+	X(verify_mark_zero, VERIFY, CONNECTION_LOST, "marks ascend",                          \
+		say_state(w, 7); say_deleted(w, 0))                                           \
+	X(verify_marks_descend, VERIFY, CONNECTION_LOST, "marks ascend",                      \
+		say_state(w, 7); say_deleted(w, 5); say_deleted(w, 5))                        \
+	X(verify_marks_lie, VERIFY, CONNECTION_LOST, "marks ascend",                          \
+		say_state(w, 7); frame_begin(w, FRAME_DELETED);                               \
+		frame_put_u32(w, UINT32_MAX); frame_put_u32(w, 1); frame_end(w))              \
+	X(verify_marks_more, VERIFY, CONNECTION_LOST, "marks are well-formed",                \
+		say_state(w, 7); frame_begin(w, FRAME_DELETED);                               \
+		frame_put_u32(w, 0); frame_put_u32(w, 1); frame_end(w))                       \
+	X(verify_messages, VERIFY, CONNECTION_LOST, "tells what is there",                    \
+		say_state(w, 7); say_uid(w, 3))                                               \
+	X(verify_auth_failed, VERIFY, CONNECTION_LOST, "answers what",                        \
+		say_result(w, BACKEND_AUTH_FAILED, ""))                                       \
+                                                                                              \
+	X(good_remove, REMOVE, OK, NULL,                                                      \
+		say_end(w, FRAME_ALIVE); say_ok(w))                                           \
+	X(remove_refused, REMOVE, REFUSED, "not here",                                        \
+		say_result(w, BACKEND_REFUSED, "not here"))                                   \
+	X(remove_changed, REMOVE, FOLDER_CHANGED, "anew",                                     \
+		say_result(w, BACKEND_FOLDER_CHANGED, "anew"))                                \
+	X(remove_state, REMOVE, CONNECTION_LOST, "nothing but its end",                       \
+		say_state(w, 7))                                                              \
+	X(remove_found, REMOVE, CONNECTION_LOST, "nothing but its end",                       \
+		say_found(w, 3, 0, NULL))                                                     \
+	X(remove_stopped, REMOVE, CONNECTION_LOST, "answers what",                            \
+		say_result(w, BACKEND_STOPPED, ""))                                           \
+	X(remove_message_gone, REMOVE, CONNECTION_LOST, "answers what",                       \
+		say_result(w, BACKEND_MESSAGE_GONE, ""))                                      \
+	X(remove_auth_failed, REMOVE, CONNECTION_LOST, "answers what",                        \
+		say_result(w, BACKEND_AUTH_FAILED, ""))
 /* clang-format on */
 
 #endif

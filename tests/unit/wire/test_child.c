@@ -209,6 +209,94 @@ static void test_fetch_most(void **state)
 	assert_int_equal(failed, BACKEND_FETCH_MAX);
 }
 
+/* A removal of so many UIDs, from first on, or of first again and again. */
+static void remove_what(struct rig *rig, uint8_t step, const char *to, uint32_t count,
+	uint32_t first, bool ascending)
+{
+	fake_folder_add(rig->account, "INBOX", NULL, 0, 1);
+	fake_folder_add(rig->account, "Trash", NULL, 0, 1);
+	open_it(rig);
+	frame_begin(&rig->writer, FRAME_REMOVE);
+	frame_put_u8(&rig->writer, step);
+	frame_put_str(&rig->writer, "INBOX");
+	frame_put_u64(&rig->writer, 1);
+	frame_put_str(&rig->writer, to);
+	frame_put_u32(&rig->writer, count);
+	for (uint32_t i = 0; i < count; i++)
+		frame_put_u32(&rig->writer, first + (ascending ? i : 0));
+	frame_end(&rig->writer);
+	frame_flush(&rig->writer, 5000);
+}
+
+static void test_remove_most(void **state)
+{
+	unsigned told;
+
+	remove_what(*state, BACKEND_STEP_MOVE, "Trash", BACKEND_REMOVE_MAX, 1, true);
+	assert_int_equal(result(*state, FRAME_ALIVE, &told), BACKEND_OK);
+}
+
+static void test_remove_too_many(void **state)
+{
+	remove_what(*state, BACKEND_STEP_MARK, NULL, BACKEND_REMOVE_MAX + 1, 1, true);
+	ends(*state);
+}
+
+static void test_remove_nothing(void **state)
+{
+	remove_what(*state, BACKEND_STEP_MARK, NULL, 0, 1, true);
+	ends(*state);
+}
+
+static void test_remove_uid_zero(void **state)
+{
+	remove_what(*state, BACKEND_STEP_MARK, NULL, 1, 0, true);
+	ends(*state);
+}
+
+static void test_remove_same_twice(void **state)
+{
+	remove_what(*state, BACKEND_STEP_MARK, NULL, 2, 3, false);
+	ends(*state);
+}
+
+static void test_remove_without_target(void **state)
+{
+	remove_what(*state, BACKEND_STEP_MOVE, NULL, 1, 1, true);
+	ends(*state);
+}
+
+static void test_remove_unwanted_target(void **state)
+{
+	remove_what(*state, BACKEND_STEP_EXPUNGE, "Trash", 1, 1, true);
+	ends(*state);
+}
+
+static void test_remove_step_unknown(void **state)
+{
+	remove_what(*state, BACKEND_STEP_EXPUNGE_ALL + 1, NULL, 1, 1, true);
+	ends(*state);
+}
+
+static void test_verify_descending(void **state)
+{
+	struct rig *rig = *state;
+
+	open_it(rig);
+	frame_begin(&rig->writer, FRAME_VERIFY);
+	frame_put_str(&rig->writer, "INBOX");
+	frame_put_u64(&rig->writer, 1);
+	frame_put_u32(&rig->writer, 0);
+	frame_put_u8(&rig->writer, 0);
+	frame_put_u8(&rig->writer, 0);
+	frame_put_u32(&rig->writer, 2);
+	frame_put_u32(&rig->writer, 5);
+	frame_put_u32(&rig->writer, 3);
+	frame_end(&rig->writer);
+	frame_flush(&rig->writer, 5000);
+	ends(rig);
+}
+
 /* A stop that crossed the end of its call concerns no other. */
 static void test_stop_between_calls(void **state)
 {
@@ -351,6 +439,15 @@ int main(void)
 		with_rig(test_fetch_nothing),
 		with_rig(test_fetch_too_many),
 		with_rig(test_fetch_most),
+		with_rig(test_remove_most),
+		with_rig(test_remove_too_many),
+		with_rig(test_remove_nothing),
+		with_rig(test_remove_uid_zero),
+		with_rig(test_remove_same_twice),
+		with_rig(test_remove_without_target),
+		with_rig(test_remove_unwanted_target),
+		with_rig(test_remove_step_unknown),
+		with_rig(test_verify_descending),
 		with_rig(test_stop_between_calls),
 		with_rig(test_lost_ends),
 		with_rig(test_mail_process_gone),

@@ -21,11 +21,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum request { OPEN, LIST, SCAN, SURVEY, FETCH, STOPPED };
+enum request { OPEN, LIST, SCAN, SURVEY, FETCH, STOPPED, VERIFY, FROM, REMOVE };
 
 /*
  * SCAN: of INBOX, epoch 7, above UID 10; SURVEY: the same with a survey. FETCH: of the UIDs 3
- * and 5. STOPPED: a SCAN whose sink wants nothing beyond begin.
+ * and 5. STOPPED: a SCAN whose sink wants nothing beyond begin. VERIFY: of the UIDs 3 and 5 in
+ * epoch 7, all there is to ask; FROM: of those from 8 on, in any epoch. REMOVE: a move of 3.
  */
 struct hostile {
 	const char *name;
@@ -243,6 +244,59 @@ static void run_fetch(struct rig *rig)
 	rig->client->ops->fetch(rig->client, &fetch, &sink, &rig->result);
 }
 
+static bool on_found(void *ctx, const struct backend_identity *identity)
+{
+	struct rig *rig = ctx;
+	uint32_t uid = identity->uid;
+
+	assert_true(uid > rig->uid);
+	assert_true(rig->hostile->request == FROM ? uid >= 8 : uid == 3 || uid == 5);
+	assert_true(rig->hostile->request == VERIFY || !identity->known);
+	assert_true(client_text_sound(identity->message_id));
+	rig->uid = uid;
+	rig->told++;
+	return true;
+}
+
+static bool on_deleted(void *ctx, uint32_t uid)
+{
+	struct rig *rig = ctx;
+
+	assert_int_equal(rig->hostile->request, VERIFY);
+	assert_true(uid > 0);
+	rig->told++;
+	return true;
+}
+
+static void run_verify(struct rig *rig)
+{
+	const uint32_t uids[] = {3, 5};
+	const struct backend_verify both = {.raw = "INBOX",
+		.epoch = 7,
+		.uids = uids,
+		.count = 2,
+		.identify = true,
+		.deleted = true};
+	const struct backend_verify from = {.raw = "INBOX", .from_uid = 8};
+	const struct backend_verify_sink sink = {rig, on_begin, on_found, on_deleted};
+
+	rig->client->ops->verify(rig->client, rig->hostile->request == FROM ? &from : &both,
+		&sink, &rig->result);
+}
+
+static void run_remove(struct rig *rig)
+{
+	const uint32_t uids[] = {3};
+	const struct backend_removal removal = {.step = BACKEND_STEP_MOVE,
+		.raw = "INBOX",
+		.epoch = 7,
+		.uids = uids,
+		.count = 1,
+		.to = "Trash"};
+
+	rig->client->ops->remove(rig->client, &removal, &rig->result);
+}
+
 static void run_request(struct rig *rig)
 {
 	const struct backend_list_sink list = {rig, on_folder};
@@ -260,6 +314,13 @@ static void run_request(struct rig *rig)
 		return;
 	case FETCH:
 		run_fetch(rig);
+		return;
+	case VERIFY:
+	case FROM:
+		run_verify(rig);
+		return;
+	case REMOVE:
+		run_remove(rig);
 		return;
 	}
 }
@@ -396,6 +457,33 @@ static void say_failed(
 	frame_put_u32(writer, uid);
 	frame_put_u8(writer, status);
 	frame_put_str(writer, text);
+	frame_end(writer);
+}
+
+static void say_identity(struct frame_writer *writer, uint32_t uid, uint8_t known,
+	uint64_t size, int64_t date, const char *message_id)
+{
+	frame_begin(writer, FRAME_IDENTITIES);
+	frame_put_u32(writer, 1);
+	frame_put_u32(writer, uid);
+	frame_put_u8(writer, known);
+	frame_put_u64(writer, size);
+	frame_put_u64(writer, (uint64_t)date);
+	frame_put_str(writer, message_id);
+	frame_end(writer);
+}
+
+static void say_found(
+	struct frame_writer *writer, uint32_t uid, uint8_t known, const char *message_id)
+{
+	say_identity(writer, uid, known, known ? 100 : 0, known ? 837596665 : 0, message_id);
+}
+
+static void say_deleted(struct frame_writer *writer, uint32_t uid)
+{
+	frame_begin(writer, FRAME_DELETED);
+	frame_put_u32(writer, 1);
+	frame_put_u32(writer, uid);
 	frame_end(writer);
 }
 
