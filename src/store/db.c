@@ -130,6 +130,14 @@ bool db_is_sound(struct db *db)
 	return sound;
 }
 
+int db_checkpoint(struct db *db)
+{
+	int code =
+		sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_FULL, NULL, NULL);
+
+	return code == SQLITE_OK ? 0 : db_fail(db, "checkpoint");
+}
+
 int64_t db_changed(struct db *db)
 {
 	return sqlite3_changes64(db->handle);

@@ -43,6 +43,8 @@ void db_close(struct db *db);
 void db_abandon(struct db *db);
 /* Looks at every page. A database that is no longer sound is marked as damaged. */
 bool db_is_sound(struct db *db);
+/* Writes all that the WAL holds into the database, and syncs it. 0 or -errno. */
+int db_checkpoint(struct db *db);
 /* Rows that the last statement changed. */
 int64_t db_changed(struct db *db);
 

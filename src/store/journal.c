@@ -247,6 +247,20 @@ static int journal_sync_wal(struct journal *journal)
 	return result;
 }
 
+/*
+ * After a sync that failed the kernel may call pages clean that never reached the disk, and the
+ * next sync a success. So all is written once more: folded back into the database, and synced.
+ */
+static int journal_sync_again(struct journal *journal)
+{
+	int result;
+
+	pthread_mutex_lock(&journal->mutex);
+	result = db_checkpoint(&journal->db);
+	pthread_mutex_unlock(&journal->mutex);
+	return result;
+}
+
 int journal_sync(struct journal *journal)
 {
 	int result = 0;
@@ -256,7 +270,9 @@ int journal_sync(struct journal *journal)
 	commits = atomic_load(&journal->commits);
 	if (commits != journal->synced) {
 		fault_point("before journal sync");
-		result = journal_sync_wal(journal);
+		result = journal->sync_failed ? journal_sync_again(journal)
+					      : journal_sync_wal(journal);
+		journal->sync_failed = result < 0;
 		if (result == 0)
 			journal->synced = commits;
 	}

@@ -74,7 +74,8 @@ struct journal {
 	struct gone gone[2];
 	int generation; /* the one of gone that is added to */
 
-	pthread_mutex_t sync_mutex;
+	pthread_mutex_t sync_mutex; /* taken before mutex */
+	bool sync_failed;
 	uint64_t synced; /* so many of the commits are on disk */
 	atomic_uint_fast64_t commits;
 };

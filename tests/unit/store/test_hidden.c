@@ -373,9 +373,11 @@ static void test_claim(void **state)
 	check_size(hiding, 101, 101);
 	put_body(hiding, "hello");
 	check_size(hiding, 5, 101);
-	put_body(hiding, "hello");
-	check_size(hiding, 5, 101);
+	put_body(hiding, "hello!!");
+	check_size(hiding, 7, 101);
 	list(hiding, 1, 1, 102);
+	check_size(hiding, 7, 102);
+	put_body(hiding, "hello");
 	check_size(hiding, 5, 102);
 	list(hiding, 1, 1, 5);
 	check_size(hiding, 5, 5);
