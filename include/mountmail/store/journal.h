@@ -4,9 +4,10 @@
  * read by fs for status and queue, and by view to hide what was removed. Any thread; each call is
  * one transaction, serialised inside, and none waits for anything but the disk.
  *
- * journal.db in the state directory (0700, files 0600), apart from the cache: clearing the cache
- * never forgets a removal. A row names a message by the folder's raw name, its epoch and the UID, and
- * holds the fingerprint that the server's message must have for it to be removed.
+ * journal.db in the state directory (0700, files 0600), apart from the cache: clearing the cache never
+ * forgets a removal. While it is open no other process can read it. A row names a message by the
+ * folder's raw name, its epoch and the UID, and holds the fingerprint that the server's message must
+ * have for it to be removed.
  *
  * A message is hidden exactly while it has a row in one of the hidden states: nobody else keeps a
  * second account of that. A transaction is safe from the end of the process when a call returns,
