@@ -39,6 +39,8 @@ static const struct account_tuning account_tuning_default = {
 	.idle_ms = 30000,
 	.extra_ms = 60000,
 	.proven_ms = 10000,
+	.brief_ms = 1000,
+	.busy_max_ms = 10000,
 	.journal_sync_ms = 1000,
 	.quiet_ms = 2000,
 	.resume_ms = 1500,
@@ -218,6 +220,8 @@ int account_start_tuned(const struct account_conf *conf, const struct account_tu
 	account->store = store;
 	account->events = events;
 	if (account->conf.connections < 1)
+		account->conf.connections = 1;
+	if (conf->brief)
 		account->conf.connections = 1;
 	if (account->conf.connections > ACCOUNT_CONNECTIONS_MAX)
 		account->conf.connections = ACCOUNT_CONNECTIONS_MAX;

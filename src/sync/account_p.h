@@ -23,6 +23,8 @@ struct account_tuning {
 	uint32_t idle_ms;	  /* a connection beyond the first is closed after so long */
 	uint32_t extra_ms;	  /* the server took no further connection: ask again after */
 	uint32_t proven_ms;	  /* a connection that worked so short ago is taken to work */
+	uint32_t brief_ms;	  /* with conf.brief: closed when idle for so long */
+	uint32_t busy_max_ms;	  /* with conf.brief: the longest pause when others have the mailbox */
 	uint32_t journal_sync_ms; /* a removal is on disk after so long */
 	uint32_t quiet_ms;	  /* a final removal is sent when no other came for so long */
 	uint32_t resume_ms;	  /* after a loss in the middle of removals */

@@ -8,6 +8,9 @@
 
 /* Connections that end without having done anything: after so many the server is not usable. */
 #define CONNECT_DROPS_MAX 6
+/* Whoever mounts for the first time waits for so many attempts while others have the mailbox.
+ */
+#define CONNECT_BUSY_MAX 4
 /* The first of them is made up for at once, the next ones after this and its doubles. */
 #define CONNECT_DROP_MS 100u
 
@@ -35,7 +38,7 @@ static void connect_good(struct worker *worker, const struct backend_server *ser
 {
 	struct account *account = worker->account;
 
-	if (!account->online)
+	if (!account->online && account->state != ACCOUNT_ONLINE)
 		log_info("%s: connected to %s", account->conf.name, server->name);
 	worker->online = true;
 	worker->no_move = false;
@@ -99,6 +102,27 @@ static uint32_t connect_pause(struct account *account, const struct backend_resu
 		account->tuning.backoff_max_ms, random);
 }
 
+/*
+ * Somebody else has the mailbox open, as everybody has now and then: those who wait go on
+ * waiting, each for his time.
+ */
+static void connect_busy(
+	struct account *account, const struct backend_result *result, int64_t now)
+{
+	uint32_t random = backoff_random();
+
+	log_info("%s: %s", account->conf.name, result->text);
+	account->state = ACCOUNT_CONNECTING;
+	snprintf(account->error, sizeof(account->error), "%s", result->text);
+	account->retry_at_ms =
+		now + (result->retry_ms ? backoff_told_ms(result->retry_ms, random)
+					: backoff_ms(account->failures,
+						  account->tuning.backoff_first_ms,
+						  account->tuning.busy_max_ms, random));
+	if (account->failures >= CONNECT_BUSY_MAX)
+		account_first(account, account->had_folders ? 0 : -ECONNREFUSED, result->text);
+}
+
 static void connect_bad(
 	struct account *account, const struct backend_result *result, struct told *told)
 {
@@ -113,6 +137,10 @@ static void connect_bad(
 		return;
 	}
 	account->failures++;
+	if (account->conf.brief && result->status == BACKEND_THROTTLED) {
+		connect_busy(account, result, now);
+		return;
+	}
 	account->retry_at_ms = now + connect_pause(account, result);
 	connect_offline(account,
 		result->status == BACKEND_AUTH_FAILED ? ACCOUNT_AUTH_FAILED : ACCOUNT_OFFLINE,

@@ -114,17 +114,37 @@ static bool worker_may_leave(const struct worker *worker, int64_t now)
 	       now - worker->idle_since_ms >= account->tuning.idle_ms;
 }
 
+/* Whether a connection is worth having: one that locks the mailbox only when it has work. */
+static bool worker_is_needed(const struct account *account, int64_t now)
+{
+	return !account->conf.brief ||
+	       queue_has(&account->queue, PRIORITY_BACKGROUND + 1, now) ||
+	       removals_due(account, now);
+}
+
+/* When to connect next; due: the first thing to do that is not due yet. */
+static int64_t worker_connect_at(const struct account *account, int64_t now, int64_t due)
+{
+	if (account->state == ACCOUNT_AUTH_FAILED)
+		return INT64_MAX;
+	if (worker_is_needed(account, now) || due < account->retry_at_ms)
+		return account->retry_at_ms;
+	return due;
+}
+
 /* When to look again without being called; INT64_MAX: only when called. */
 static int64_t worker_wake_at(const struct worker *worker, int64_t now)
 {
 	const struct account *account = worker->account;
 	int64_t due, idle_end;
 
-	if (!worker->online)
-		return account->state == ACCOUNT_AUTH_FAILED ? INT64_MAX : account->retry_at_ms;
 	due = queue_next_due(&account->queue, now);
 	if (removals_next_due(account) < due)
 		due = removals_next_due(account);
+	if (!worker->online)
+		return worker_connect_at(account, now, due);
+	if (account->conf.brief && worker->idle_since_ms + account->tuning.brief_ms < due)
+		return worker->idle_since_ms + account->tuning.brief_ms;
 	idle_end = account->threads > 1 ? worker->idle_since_ms + account->tuning.idle_ms
 					: INT64_MAX;
 	if (idle_end <= now) /* the last connection stays */
@@ -202,18 +222,34 @@ static bool worker_work(struct worker *worker, int64_t now)
 	return true;
 }
 
+/* Others may want the mailbox, and there is nothing to do. */
+static bool worker_is_over(const struct worker *worker, int64_t now)
+{
+	const struct account *account = worker->account;
+
+	return account->conf.brief && worker->idle &&
+	       now - worker->idle_since_ms >= account->tuning.brief_ms;
+}
+
 static void worker_step(struct worker *worker, int64_t now)
 {
 	struct account *account = worker->account;
 
 	if (worker->online) {
-		if (!worker_work(worker, now))
+		if (worker_work(worker, now))
+			return;
+		if (worker_is_over(worker, now)) {
+			worker_wake(worker);
+			worker_close(worker);
+		} else {
 			worker_sleep(worker, now);
+		}
 		return;
 	}
 	/* One that is not the only one has left, so nobody else is connected or connecting. */
 	if (worker->opening ||
-		(account->state != ACCOUNT_AUTH_FAILED && now >= account->retry_at_ms))
+		(account->state != ACCOUNT_AUTH_FAILED && now >= account->retry_at_ms &&
+			worker_is_needed(account, now)))
 		worker_connect(worker);
 	else
 		worker_sleep(worker, now);

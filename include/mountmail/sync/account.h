@@ -62,6 +62,11 @@ struct account_conf {
 	const char *folders;
 	const char *exclude;
 	unsigned connections;     /* 1 to 16 */
+	/*
+	 * The server locks the mailbox while there is a connection (POP3): one at a time, only when
+	 * there is something to do, closed soon after.
+	 */
+	bool brief;
 	uint32_t timeout_ms;      /* how long a waiter waits while nothing comes */
 	struct journal *journal;  /* borrowed; NULL: nothing can be removed */
 	/*

@@ -59,10 +59,6 @@ static inline int rig_setup(void **state)
 	store_reader_destroy(rig->fixture->reader);
 	store_close(rig->fixture->store);
 	rig_open(rig);
-	rig->fixture->tuning.journal_sync_ms = 20;
-	rig->fixture->tuning.quiet_ms = 150;
-	rig->fixture->tuning.resume_ms = 50;
-	rig->fixture->tuning.marked_ms = 100;
 	fake_set_caps(rig->fixture->fake, CAPS_ALL);
 	fake_folder_add(rig->fixture->fake, "Trash", NULL, MAIL_FOLDER_TRASH, 9);
 	fixture_fill(rig->fixture, "INBOX", 6);

@@ -158,7 +158,13 @@ static inline int fixture_setup(void **state)
 		.poke_refused_ms = 40,
 		.idle_ms = 250,
 		.extra_ms = 300,
-		.proven_ms = 10000};
+		.proven_ms = 10000,
+		.brief_ms = 60,
+		.busy_max_ms = 200,
+		.journal_sync_ms = 20,
+		.quiet_ms = 150,
+		.resume_ms = 50,
+		.marked_ms = 100};
 	fixture->events = (struct account_events){.ctx = &fixture->heard,
 		.folders_changed = heard_tree,
 		.folder_changed = heard_folder,

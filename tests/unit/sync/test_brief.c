@@ -1,0 +1,145 @@
+/*
+ * test_brief.c - a server that locks the mailbox while somebody is connected.
+ */
+#include "sync_fixture.h"
+
+static int brief_setup(void **state)
+{
+	struct fixture *fixture;
+
+	assert_int_equal(fixture_setup(state), 0);
+	fixture = *state;
+	fixture->conf.brief = true;
+	fixture->conf.connections = 4;
+	fixture_fill(fixture, "INBOX", 3);
+	return 0;
+}
+
+static void expect_left(struct fixture *fixture)
+{
+	UNTIL(fixture_status(fixture).connections == 0);
+	assert_int_equal(fixture_counts(fixture).alive, 0);
+	assert_int_equal(fixture_status(fixture).state, ACCOUNT_ONLINE);
+}
+
+static void busy(struct fixture *fixture, uint32_t times)
+{
+	fake_script(fixture->fake,
+		&(struct fake_fault){
+			.call = FAKE_OPEN, .status = BACKEND_THROTTLED, .times = times});
+}
+
+static int fetch(struct fixture *fixture, int64_t folder, uint32_t uid)
+{
+	struct answer answer;
+
+	answer_init(&answer);
+	account_fetch_body(fixture->account, folder, uid, answer_done, &answer);
+	return answer_get(&answer);
+}
+
+static void test_leaves_when_done(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture_start_listed(fixture);
+	expect_left(fixture);
+	usleep(200000);
+	assert_int_equal(fixture_counts(fixture).created, 1);
+}
+
+static void test_comes_back_for_work(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t inbox = fixture_start_listed(fixture);
+
+	expect_left(fixture);
+	assert_int_equal(fetch(fixture, inbox, 2), 0);
+	fixture_expect_body(fixture, inbox, 2, "a body");
+	expect_left(fixture);
+	fixture_fill(fixture, "INBOX", 2);
+	fixture_refresh(fixture, inbox, 0);
+	assert_int_equal(fixture_row(fixture, inbox).messages, 5);
+	expect_left(fixture);
+	assert_int_equal(fixture_counts(fixture).created, 3);
+}
+
+static void test_polls(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->conf.poll_s = 1;
+	fixture_start_listed(fixture);
+	expect_left(fixture);
+	fixture_fill(fixture, "INBOX", 2);
+	UNTIL(fixture_row(fixture, fixture_folder(fixture, "INBOX")).messages == 5);
+	expect_left(fixture);
+}
+
+static void test_one_connection(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answers[3];
+	int64_t inbox = fixture_start_listed(fixture);
+
+	for (uint32_t i = 0; i < 3; i++) {
+		answer_init(&answers[i]);
+		account_fetch_body(fixture->account, inbox, i + 1, answer_done, &answers[i]);
+	}
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(answer_get(&answers[i]), 0);
+	assert_int_equal(fixture_counts(fixture).created, 1);
+}
+
+/* Others have it now and then: who waits goes on waiting. */
+static void test_busy_is_waited_for(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t inbox = fixture_start_listed(fixture);
+
+	expect_left(fixture);
+	busy(fixture, 3);
+	assert_int_equal(fetch(fixture, inbox, 1), 0);
+	expect_left(fixture);
+}
+
+static void test_busy_has_an_end(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t inbox = fixture_start_listed(fixture);
+
+	expect_left(fixture);
+	fixture->conf.timeout_ms = 300;
+	busy(fixture, FAKE_ALWAYS);
+	account_stop(fixture->account);
+	fixture_start(fixture);
+	assert_int_equal(fetch(fixture, inbox, 1), -ETIMEDOUT);
+	assert_int_equal(account_wait_first(fixture->account, NULL), 0);
+}
+
+static void test_busy_at_the_first_mount(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error err;
+
+	busy(fixture, FAKE_ALWAYS);
+	fixture_start(fixture);
+	assert_int_equal(account_wait_first(fixture->account, &err), -ECONNREFUSED);
+}
+
+#define BRIEF_TEST(name) cmocka_unit_test_setup_teardown(name, brief_setup, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		BRIEF_TEST(test_leaves_when_done),
+		BRIEF_TEST(test_comes_back_for_work),
+		BRIEF_TEST(test_polls),
+		BRIEF_TEST(test_one_connection),
+		BRIEF_TEST(test_busy_is_waited_for),
+		BRIEF_TEST(test_busy_has_an_end),
+		BRIEF_TEST(test_busy_at_the_first_mount),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
