@@ -109,15 +109,15 @@ static bool remove_failed(struct imap *imap, const struct backend_removal *remov
 
 	if (reply != IMAP_LOST && removal->to && strcmp(answer->code, "TRYCREATE") == 0)
 		backend_result_set(result, BACKEND_REFUSED,
-			"The folder that mail should go to is not there, says %s: %s. Make it, "
+			"%s says that the folder for removed mail is not there (%s). Make it, "
 			"or name another one with the option trash=",
 			imap->conf->host, words);
 	/* Full is not busy: it stays so until somebody clears up. */
 	else if (reply != IMAP_LOST && removal->to && strcmp(answer->code, "OVERQUOTA") == 0 &&
 		 !guard_backoff_ms(imap->guard))
 		backend_result_set(result, BACKEND_REFUSED,
-			"%s has no room for another copy: %s. Empty the folder that removed "
-			"mail goes to",
+			"%s has no room for another copy (%s). Empty the folder for removed "
+			"mail",
 			imap->conf->host, words);
 	else
 		imap_result_fail(
@@ -134,7 +134,7 @@ static bool remove_send(struct imap *imap, const struct backend_removal *removal
 	if (!remove_put_command(imap, removal, set, &command)) {
 		buf_finish(&command);
 		backend_result_set(result, BACKEND_REFUSED,
-			"The folder of %s that mail should go to has a line break in its name",
+			"The folder of %s for removed mail has a line break in its name",
 			imap->conf->host);
 		return false;
 	}

@@ -193,8 +193,9 @@ struct backend_verify_sink {
 };
 
 /*
- * One step of removing messages. Each is one command, so that whoever keeps the journal knows what
- * may have been done when the connection was lost over it.
+ * One step of removing messages. Each is one command (or the same again for further UIDs, when they
+ * do not fit into a line), so that whoever keeps the journal knows what may have been done when the
+ * connection was lost over it.
  */
 enum backend_step {
 	BACKEND_STEP_MOVE,        /* UID MOVE to another folder (RFC 6851) */

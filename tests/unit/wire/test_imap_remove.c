@@ -198,7 +198,7 @@ static void test_refusals(void **state)
 
 	expect_step(no, BACKEND_STEP_MOVE, BACKEND_REFUSED, "not today");
 	expect_step(bad, BACKEND_STEP_MOVE, BACKEND_REFUSED, "does not understand");
-	expect_step(create, BACKEND_STEP_COPY, BACKEND_REFUSED, "is not there, says");
+	expect_step(create, BACKEND_STEP_COPY, BACKEND_REFUSED, "is not there (no Trash)");
 	expect_step(full, BACKEND_STEP_COPY, BACKEND_REFUSED, "no room");
 	expect_step(expunge, BACKEND_STEP_EXPUNGE_ALL, BACKEND_REFUSED, "no reason given");
 }
