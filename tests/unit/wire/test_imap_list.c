@@ -110,7 +110,7 @@ static void test_odd_names(void **state)
 
 static void with_caps(struct script *script, const char *caps, const struct turn *turns)
 {
-	char answer[256];
+	static char answer[256]; /* the server may look at it once more when it is sent */
 	const struct turn login[] = {{"CAPABILITY", answer}, {"LOGIN", "\1 OK in\r\n"},
 		{"CAPABILITY", answer}, {NULL}};
 
