@@ -32,12 +32,12 @@ static void wait_free(struct control_wait *wait)
 	free(wait);
 }
 
-static void answer_ok(struct buf *out)
+void answer_ok(struct buf *out)
 {
 	buf_append_str(out, "ok\n");
 }
 
-static void answer_error(struct buf *out, int code, const char *text)
+void answer_error(struct buf *out, int code, const char *text)
 {
 	buf_printf(out, "error %d %s\n", code, text[0] ? text : strerror(code));
 }
@@ -150,6 +150,8 @@ struct control_wait *control_request(struct fs_thread *thread, const char *line,
 		return request_refresh(thread, line[7] ? line + 8 : "", out, woken, ctx);
 	} else if (strcmp(line, "umount") == 0 || strcmp(line, "umount force") == 0) {
 		request_umount(thread, line[6] != '\0', out);
+	} else if (str_starts(line, "queue ") || strcmp(line, "flush") == 0) {
+		control_queue(thread, line, out);
 	} else {
 		answer_error(out, EINVAL, "this mount does not know that command");
 	}

@@ -25,4 +25,12 @@ bool control_wait_over(struct control_wait *wait, struct buf *out);
  * it. */
 void control_wait_give_up(struct control_wait *wait, struct account *account);
 
+/* What is about removals: "queue ..." and "flush"; control_queue.c. out gets the whole answer.
+ */
+void control_queue(struct fs_thread *thread, const char *line, struct buf *out);
+
+/* The first line of an answer. text: "" for the errno's own. */
+void answer_ok(struct buf *out);
+void answer_error(struct buf *out, int code, const char *text);
+
 #endif

@@ -16,12 +16,8 @@
 #define HELPER "fusermount3"
 #define HELPER_MISSING 127
 
-/*
- * Read-only for the kernel as well: nothing can be written in this version, and on a writable
- * superblock every read would make the kernel ask for the attributes again (atime).
- */
-#define DEVICE_FLAGS (MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
-#define DEVICE_OPTIONS "ro,nosuid,nodev,noexec,default_permissions,subtype=mountmail"
+#define DEVICE_FLAGS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
+#define DEVICE_OPTIONS "nosuid,nodev,noexec,default_permissions,subtype=mountmail"
 
 /* A run of fusermount3: what it said, and how it ended. */
 struct helper {
@@ -139,8 +135,8 @@ static char *device_escape(const char *text)
 static int device_mount_helper(const struct device_conf *conf, struct error *err)
 {
 	_cleanup_free_ char *source = device_escape(conf->source);
-	_cleanup_free_ char *options = xasprintf(
-		DEVICE_OPTIONS "%s,fsname=%s", conf->allow_other ? ",allow_other" : "", source);
+	_cleanup_free_ char *options = xasprintf("%s," DEVICE_OPTIONS "%s,fsname=%s",
+		conf->read_only ? "ro" : "rw", conf->allow_other ? ",allow_other" : "", source);
 	_cleanup_free_ char *where = xstrdup(conf->mountpoint);
 	char program[] = HELPER, o[] = "-o", dashes[] = "--", text[400];
 	char *argv[] = {program, o, options, dashes, where, NULL};
@@ -184,6 +180,7 @@ int device_mount(const struct device_conf *conf, struct error *err)
 {
 	_cleanup_free_ char *data = NULL;
 	_cleanup_close_ int fd = device_open(err);
+	unsigned long flags = DEVICE_FLAGS | (conf->read_only ? MS_RDONLY : 0);
 
 	if (fd < 0 && (fd != -EACCES && fd != -EPERM))
 		return fd;
@@ -191,7 +188,7 @@ int device_mount(const struct device_conf *conf, struct error *err)
 		return device_mount_helper(conf, err);
 	data = xasprintf("fd=%d,rootmode=40000,user_id=%u,group_id=%u,default_permissions%s",
 		fd, getuid(), getgid(), conf->allow_other ? ",allow_other" : "");
-	if (mount(conf->source, conf->mountpoint, FS_TYPE, DEVICE_FLAGS, data) == 0)
+	if (mount(conf->source, conf->mountpoint, FS_TYPE, flags, data) == 0)
 		return steal_fd(&fd);
 	if (errno == EPERM) /* root without the privilege, as in a container */
 		return device_mount_helper(conf, err);

@@ -12,6 +12,7 @@ struct device_conf {
 	const char *mountpoint;
 	const char *source;
 	bool allow_other;
+	bool read_only; /* for the kernel, too */
 };
 
 /* Returns the descriptor of /dev/fuse behind the new mount, or -errno. */

@@ -1,9 +1,13 @@
 #include "documents_p.h"
+#include "queue_p.h"
 #include "status_p.h"
 #include <errno.h>
 #include <mountmail/base/xalloc.h>
 #include <pthread.h>
 #include <stdlib.h>
+
+/* Rows of the queue that the file shows; "mountmail queue --json" shows more. */
+enum { DOCUMENT_ROWS_MAX = 1000 };
 
 struct document {
 	uint64_t handle;
@@ -45,12 +49,20 @@ void documents_destroy(struct documents *documents)
 	free(documents);
 }
 
-uint64_t documents_open(struct fs_thread *thread)
+static void document_make(struct fs_thread *thread, uint64_t inode, struct buf *out)
+{
+	if (inode == INODE_QUEUE)
+		queue_json(thread, DOCUMENT_ROWS_MAX, out);
+	else
+		status_json(thread, out);
+}
+
+uint64_t documents_open(struct fs_thread *thread, uint64_t inode)
 {
 	struct documents *documents = thread->fs->documents;
 	struct document *document = xcalloc(1, sizeof(*document));
 
-	status_json(thread, &document->text);
+	document_make(thread, inode, &document->text);
 	pthread_mutex_lock(&documents->mutex);
 	document->handle = ++documents->last_handle;
 	document->next = documents->first;
@@ -59,12 +71,12 @@ uint64_t documents_open(struct fs_thread *thread)
 	return document->handle;
 }
 
-size_t documents_size(struct fs_thread *thread)
+size_t documents_size(struct fs_thread *thread, uint64_t inode)
 {
 	struct buf text = BUF_INIT;
 	size_t len;
 
-	status_json(thread, &text);
+	document_make(thread, inode, &text);
 	len = text.len;
 	buf_finish(&text);
 	return len;

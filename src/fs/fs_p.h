@@ -27,13 +27,15 @@ struct notify;
 struct control;
 struct settle;
 struct documents;
+struct opens;
 
 enum { FS_ACTIVITY_SLOTS = 256, FS_CHECKED_SLOTS = 1024 };
 
 struct fs {
 	char *mountpoint;
 	bool debug;
-	int device; /* /dev/fuse, -1 once the session or nobody has it */
+	bool read_only; /* mounted so; whatever the kernel was told later */
+	int device;	/* /dev/fuse, -1 once the session or nobody has it */
 	struct mountinfo mount;
 	int wake; /* eventfd: readable once fs_stop was called */
 	atomic_bool stopping;
@@ -50,6 +52,7 @@ struct fs {
 	struct control *control;
 	struct settle *settle;
 	struct documents *documents;
+	struct opens *opens;
 	_Atomic int64_t status_changed; /* wall clock, seconds */
 
 	/* When a directory (by hash) was last looked into, clock_now_ms. */

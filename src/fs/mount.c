@@ -121,7 +121,9 @@ static int mount_check_options(
 		option = strtok_r(NULL, ",", &save)) {
 		if (strcmp(option, "allow_other") == 0)
 			device->allow_other = true;
-		else if (strcmp(option, "ro") != 0)
+		else if (strcmp(option, "ro") == 0)
+			device->read_only = true;
+		else
 			return error_set(err, EINVAL, "unknown mount option %s", option);
 	}
 	if (device->allow_other && geteuid() != 0 && !mount_others_allowed())
@@ -145,6 +147,7 @@ int fs_mount(const struct fs_conf *conf, struct fs **fs_out, struct error *err)
 	fs = xcalloc(1, sizeof(*fs));
 	fs->mountpoint = xstrdup(conf->mountpoint);
 	fs->debug = conf->debug;
+	fs->read_only = device.read_only;
 	fs->device = fs->wake = -1;
 	fs->notify = notify_create(fs);
 	fs->events = notify_events(fs);

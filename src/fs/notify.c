@@ -16,6 +16,8 @@
 /* With more than these gone at a time the directory's names are dropped as a whole. */
 enum { NOTICE_NAMES_MAX = 4096 };
 
+enum { NOTICE_REMOVED_MS = 50 };
+
 struct notify {
 	struct fs *fs;
 	pthread_mutex_t mutex;
@@ -105,14 +107,20 @@ static void notify_put(struct notify *notify, struct notice *notice)
 	pthread_mutex_unlock(&notify->mutex);
 }
 
-static void notify_say(struct notify *notify, enum notice_kind kind, int64_t id)
+static void notify_say_in(
+	struct notify *notify, enum notice_kind kind, int64_t id, int64_t delay_ms)
 {
 	struct notice *notice = xcalloc(1, sizeof(*notice));
 
 	notice->kind = kind;
 	notice->id = id;
-	notice->due_ms = clock_now_ms();
+	notice->due_ms = clock_now_ms() + delay_ms;
 	notify_put(notify, notice);
+}
+
+static void notify_say(struct notify *notify, enum notice_kind kind, int64_t id)
+{
+	notify_say_in(notify, kind, id, 0);
 }
 
 /* The next that is due; NULL when stopped. */
@@ -215,6 +223,11 @@ void notify_attributes(struct notify *notify, uint64_t inode)
 void notify_contents(struct notify *notify, uint64_t inode)
 {
 	notify_say(notify, NOTICE_CONTENTS, (int64_t)inode);
+}
+
+void notify_removed(struct notify *notify, uint64_t directory)
+{
+	notify_say_in(notify, NOTICE_ATTRIBUTES, (int64_t)directory, NOTICE_REMOVED_MS);
 }
 
 static void event_folders_changed(void *ctx)

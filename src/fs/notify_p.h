@@ -29,4 +29,11 @@ void notify_attributes(struct notify *notify, uint64_t inode);
 /* Soon, by the thread: what the kernel has of the contents is dropped. */
 void notify_contents(struct notify *notify, uint64_t inode);
 
+/*
+ * Something was removed from a directory through the mount. The kernel knows, and asks for the
+ * directory's times again; but an answer to a GETATTR that was made before may come after, and
+ * it would believe that one for ever. So it is told once more, for many removals together.
+ */
+void notify_removed(struct notify *notify, uint64_t directory);
+
 #endif

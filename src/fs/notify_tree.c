@@ -252,6 +252,10 @@ int64_t notify_tree_tell(struct notify_tree *tree, struct notice *notice)
 	case NOTICE_CONTENTS:
 		tell_directory(tree, (uint64_t)notice->id);
 		return 0;
+	case NOTICE_ATTRIBUTES:
+		fuse_lowlevel_notify_inval_inode(
+			tree_session(tree), (uint64_t)notice->id, -1, 0);
+		return 0;
 	case NOTICE_FOLDER:
 	case NOTICE_RESET:
 		break;

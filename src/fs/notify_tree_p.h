@@ -9,10 +9,11 @@
 #include <stdbool.h>
 
 enum notice_kind {
-	NOTICE_TREE,	 /* folders came or went */
-	NOTICE_FOLDER,	 /* id, a folder: messages came, those in gone went */
-	NOTICE_RESET,	 /* id, a folder: all names in it may be wrong */
-	NOTICE_CONTENTS, /* id, an inode: its bytes may be wrong */
+	NOTICE_TREE,	   /* folders came or went */
+	NOTICE_FOLDER,	   /* id, a folder: messages came, those in gone went */
+	NOTICE_RESET,	   /* id, a folder: all names in it may be wrong */
+	NOTICE_CONTENTS,   /* id, an inode: its bytes may be wrong */
+	NOTICE_ATTRIBUTES, /* id, an inode: what stat says of it may be wrong */
 };
 
 struct notice_gone {

@@ -53,13 +53,15 @@ const struct fuse_lowlevel_ops *ops_table(void)
 		.read = ops_read,
 		.flush = ops_flush,
 		.release = ops_release,
+		.fsync = ops_fsync,
+		.fsyncdir = ops_fsync,
 		.getxattr = ops_getxattr,
 		.listxattr = ops_listxattr,
 		.mknod = ops_refuse_mknod,
 		.mkdir = ops_refuse_mkdir,
 		.symlink = ops_refuse_symlink,
-		.unlink = ops_refuse_name,
-		.rmdir = ops_refuse_name,
+		.unlink = ops_unlink,
+		.rmdir = ops_rmdir,
 		.rename = ops_refuse_rename,
 		.link = ops_refuse_link,
 		.create = ops_refuse_create,
@@ -67,7 +69,7 @@ const struct fuse_lowlevel_ops *ops_table(void)
 		.write = ops_refuse_write,
 		.fallocate = ops_refuse_fallocate,
 		.setxattr = ops_refuse_setxattr,
-		.removexattr = ops_refuse_name,
+		.removexattr = ops_refuse_removexattr,
 	};
 
 	return &table;

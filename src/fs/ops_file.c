@@ -1,5 +1,6 @@
 #include "documents_p.h"
 #include "notify_p.h"
+#include "opens_p.h"
 #include "ops_p.h"
 #include "settle_p.h"
 #include <errno.h>
@@ -17,11 +18,14 @@ enum { READ_ATTEMPTS = 3 };
  * another one is true fails with ESTALE rather than cut off or pad.
  */
 
-static void open_reply(fuse_req_t req, uint64_t size)
+static void open_reply(struct fs_thread *thread, fuse_req_t req, uint64_t inode, uint64_t size)
 {
 	struct fuse_file_info file = {.fh = size, .keep_cache = 1, .noflush = 1};
 
-	fuse_reply_open(req, &file);
+	opens_begin(thread->fs->opens, inode);
+	/* Nobody holds it: no RELEASE will come. */
+	if (fuse_reply_open(req, &file) < 0)
+		opens_end(thread->fs->opens, inode);
 }
 
 static void open_answer(struct fs_thread *thread, struct park_request *request, int result)
@@ -44,7 +48,7 @@ static void open_answer(struct fs_thread *thread, struct park_request *request, 
 		return;
 	}
 	settle_fetched(thread->fs->settle, request->inode);
-	open_reply(request->req, (uint64_t)entry.stat.st_size);
+	open_reply(thread, request->req, request->inode, (uint64_t)entry.stat.st_size);
 }
 
 static void open_message(struct fs_thread *thread, fuse_req_t req, uint64_t inode)
@@ -59,7 +63,7 @@ static void open_message(struct fs_thread *thread, fuse_req_t req, uint64_t inod
 		fuse_reply_err(req, EISDIR);
 	} else if (entry.verified) {
 		settle_found(fs->settle, inode);
-		open_reply(req, (uint64_t)entry.stat.st_size);
+		open_reply(thread, req, inode, (uint64_t)entry.stat.st_size);
 	} else {
 		struct park_request request = {.req = req,
 			.answer = open_answer,
@@ -72,10 +76,10 @@ static void open_message(struct fs_thread *thread, fuse_req_t req, uint64_t inod
 	}
 }
 
-static void open_document(struct fs_thread *thread, fuse_req_t req)
+static void open_document(struct fs_thread *thread, fuse_req_t req, uint64_t inode)
 {
 	struct fuse_file_info file = {
-		.fh = documents_open(thread), .direct_io = 1, .noflush = 1};
+		.fh = documents_open(thread, inode), .direct_io = 1, .noflush = 1};
 
 	/* Nobody holds it: no RELEASE will come. */
 	if (fuse_reply_open(req, &file) < 0)
@@ -87,9 +91,9 @@ void ops_open(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *file)
 	struct fs_thread *thread = fs_thread_self();
 
 	if ((file->flags & O_ACCMODE) != O_RDONLY || (file->flags & O_TRUNC))
-		fuse_reply_err(req, EROFS);
-	else if (inode == INODE_STATUS)
-		open_document(thread, req);
+		fuse_reply_err(req, ops_errno_refused());
+	else if (documents_is_one(inode))
+		open_document(thread, req, inode);
 	else
 		open_message(thread, req, inode);
 }
@@ -137,6 +141,17 @@ static int read_reply(struct fs_thread *thread, const struct park_request *reque
 	return 0;
 }
 
+/* From what is kept of a message that was removed while it was open. False: nothing is. */
+static bool read_kept(struct fs_thread *thread, const struct park_request *request)
+{
+	buf_clear(&thread->room);
+	if (!opens_read(thread->fs->opens, request->inode, request->offset, request->size,
+		    &thread->room))
+		return false;
+	fuse_reply_buf(request->req, thread->room.data, thread->room.len);
+	return true;
+}
+
 static void read_try(struct fs_thread *thread, struct park_request *request, int result);
 
 /* request is not the caller's any more. */
@@ -155,6 +170,8 @@ static void read_try(struct fs_thread *thread, struct park_request *request, int
 
 	if (result == 0)
 		result = view_get(thread->view, request->inode, &entry);
+	if (result == -ENOENT && read_kept(thread, request))
+		return;
 	if (result == 0 && (uint64_t)entry.stat.st_size != request->handle) {
 		notify_attributes(thread->fs->notify, request->inode);
 		notify_contents(thread->fs->notify, request->inode);
@@ -182,7 +199,7 @@ void ops_read(fuse_req_t req, fuse_ino_t inode, size_t size, off_t offset,
 		.offset = (uint64_t)offset,
 		.handle = file->fh};
 
-	if (inode == INODE_STATUS)
+	if (documents_is_one(inode))
 		documents_read(thread->fs->documents, file->fh, req, size, (uint64_t)offset);
 	else
 		read_try(thread, &request, 0);
@@ -190,7 +207,9 @@ void ops_read(fuse_req_t req, fuse_ino_t inode, size_t size, off_t offset,
 
 void ops_release(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *file)
 {
-	if (inode == INODE_STATUS)
+	if (documents_is_one(inode))
 		documents_close(fs_thread_self()->fs->documents, file->fh);
+	else
+		opens_end(fs_thread_self()->fs->opens, inode);
 	fuse_reply_err(req, 0);
 }

@@ -33,8 +33,12 @@ void ops_release(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *file);
 void ops_getxattr(fuse_req_t req, fuse_ino_t inode, const char *name, size_t size);
 void ops_listxattr(fuse_req_t req, fuse_ino_t inode, size_t size);
 
-/* ops_refuse.c: all that would change something */
-void ops_refuse_name(fuse_req_t req, fuse_ino_t parent, const char *name);
+/* ops_remove.c */
+void ops_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
+void ops_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+void ops_fsync(fuse_req_t req, fuse_ino_t inode, int only_data, struct fuse_file_info *file);
+
+/* ops_refuse.c: all else that would change something */
 void ops_refuse_mknod(
 	fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t dev);
 void ops_refuse_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
@@ -54,6 +58,9 @@ void ops_refuse_fallocate(fuse_req_t req, fuse_ino_t inode, int mode, off_t offs
 	off_t length, struct fuse_file_info *file);
 void ops_refuse_setxattr(fuse_req_t req, fuse_ino_t inode, const char *name, const char *value,
 	size_t size, int flags);
+void ops_refuse_removexattr(fuse_req_t req, fuse_ino_t inode, const char *name);
+/* What they say: EPERM, or EROFS where nothing at all can be changed. */
+int ops_errno_refused(void);
 
 /*
  * The errno for an inode that is not there (any more): ESTALE makes the kernel look the path up
@@ -63,6 +70,10 @@ int ops_errno_inode(int result);
 
 /* What the view says of an inode, with what only fs knows put in. 0 or -errno. */
 int ops_entry(struct fs_thread *thread, uint64_t inode, struct view_entry *entry_out);
+
+/* Whether a name that was not found may be that of a message not listed yet. */
+bool ops_must_wait(
+	struct fs_thread *thread, uint64_t parent, const char *name, int64_t *folder_id_out);
 
 /* Somebody looks into a directory: see notify.c about replies on their way. */
 void ops_note_activity(struct fs *fs, uint64_t directory);

@@ -1,4 +1,5 @@
 #include "documents_p.h"
+#include "opens_p.h"
 #include "ops_p.h"
 #include <errno.h>
 #include <mountmail/base/clock.h>
@@ -21,12 +22,12 @@ void ops_note_activity(struct fs *fs, uint64_t directory)
 		clock_now_ms(), memory_order_relaxed);
 }
 
-/* The status is made when it is read; only then is its size known. */
-static void entry_of_status(struct fs_thread *thread, struct view_entry *entry)
+/* Made when it is read; only then is its size known. */
+static void entry_of_document(struct fs_thread *thread, struct view_entry *entry)
 {
 	int64_t changed = atomic_load(&thread->fs->status_changed);
 
-	entry->stat.st_size = (off_t)documents_size(thread);
+	entry->stat.st_size = (off_t)documents_size(thread, entry->stat.st_ino);
 	entry->stat.st_mtime = entry->stat.st_ctime = (time_t)changed;
 }
 
@@ -34,14 +35,16 @@ int ops_entry(struct fs_thread *thread, uint64_t inode, struct view_entry *entry
 {
 	int result = view_get(thread->view, inode, entry_out);
 
-	if (result == 0 && inode == INODE_STATUS)
-		entry_of_status(thread, entry_out);
+	if (result == 0 && documents_is_one(inode))
+		entry_of_document(thread, entry_out);
+	if (result == -ENOENT && opens_stat(thread->fs->opens, inode, &entry_out->stat))
+		result = 0;
 	return result;
 }
 
 static double entry_timeout(uint64_t inode)
 {
-	return inode == INODE_STATUS ? 0 : FS_FOREVER;
+	return documents_is_one(inode) ? 0 : FS_FOREVER;
 }
 
 static struct fuse_entry_param entry_param(const struct view_entry *entry)
@@ -55,8 +58,7 @@ static struct fuse_entry_param entry_param(const struct view_entry *entry)
 	};
 }
 
-/* Whether a name that was not found may be that of a message not listed yet. */
-static bool lookup_must_wait(
+bool ops_must_wait(
 	struct fs_thread *thread, uint64_t parent, const char *name, int64_t *folder_id_out)
 {
 	uint32_t uid;
@@ -74,8 +76,8 @@ static int lookup_reply(
 
 	if (result < 0)
 		return result;
-	if (entry.stat.st_ino == INODE_STATUS)
-		entry_of_status(thread, &entry);
+	if (documents_is_one(entry.stat.st_ino))
+		entry_of_document(thread, &entry);
 	param = entry_param(&entry);
 	fuse_reply_entry(req, &param);
 	return 0;
@@ -99,7 +101,7 @@ void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	ops_note_activity(thread->fs, parent);
 	result = lookup_reply(thread, req, parent, name);
-	if (result == -ENOENT && lookup_must_wait(thread, parent, name, &request.folder_id)) {
+	if (result == -ENOENT && ops_must_wait(thread, parent, name, &request.folder_id)) {
 		request.name = xstrdup(name);
 		park_add(thread->fs->park, &request);
 	} else if (result < 0) {

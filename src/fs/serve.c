@@ -2,6 +2,7 @@
 #include "documents_p.h"
 #include "fs_p.h"
 #include "notify_p.h"
+#include "opens_p.h"
 #include "ops_p.h"
 #include "park_p.h"
 #include "settle_p.h"
@@ -224,6 +225,7 @@ int fs_serve(struct fs *fs, const struct fs_host *host, struct error *err)
 	fs->control = control_create(fs);
 	fs->settle = settle_create(serve_tell_size, fs);
 	fs->documents = documents_create();
+	fs->opens = opens_create();
 	result = serve_start(fs, err);
 	if (result == 0) {
 		atomic_store(&fs->told, fs->session);
@@ -255,6 +257,7 @@ void fs_destroy(struct fs *fs)
 	notify_destroy(fs->notify);
 	settle_destroy(fs->settle);
 	documents_destroy(fs->documents);
+	opens_destroy(fs->opens);
 	if (fs->session)
 		fuse_session_destroy(fs->session);
 	if (fs->device >= 0)

@@ -1,3 +1,4 @@
+#include "queue_p.h"
 #include "status_p.h"
 #include <inttypes.h>
 #include <mountmail/base/cleanup.h>
@@ -28,6 +29,19 @@ struct shown_list {
 	struct shown *items; /* owned */
 	size_t count, cap;
 };
+
+/* Messages that were removed are neither counted nor said to be cached. */
+static void shown_subtract(struct fs_thread *thread, struct store_folder *folder)
+{
+	struct store_hidden hidden = {0};
+
+	if (store_folder_hidden(thread->reader, folder, &hidden) < 0)
+		log_warning("status: the journal cannot be read");
+	folder->messages -=
+		hidden.messages < folder->messages ? hidden.messages : folder->messages;
+	if (folder->bodies > folder->messages)
+		folder->bodies = folder->messages;
+}
 
 static bool shown_add(void *ctx, const struct store_folder *folder)
 {
@@ -62,6 +76,8 @@ static void shown_read(struct shown_list *list, struct fs_thread *thread)
 	*list = (struct shown_list){.thread = thread};
 	if (store_folders_all(thread->reader, shown_add, list) < 0)
 		log_warning("status: the folders cannot be read from the cache");
+	for (size_t i = 0; i < list->count; i++)
+		shown_subtract(thread, &list->items[i].folder);
 	if (list->count)
 		qsort(list->items, list->count, sizeof(*list->items), shown_compare);
 }
@@ -115,27 +131,28 @@ void status_json(struct fs_thread *thread, struct buf *out)
 	struct fs *fs = thread->fs;
 	struct json writer, *json = &writer;
 	struct store_totals totals = {0};
-	struct account_status account;
+	struct removals removals;
+	const struct account_status *account = &removals.account;
 
-	account_status(fs->host.account, &account);
+	removals_read(thread, &removals);
 	if (store_totals(thread->reader, &totals) < 0)
 		log_warning("status: the cache cannot be read");
 	json_init(json, out);
 	json_object_begin(json, NULL);
 	json_string(json, "version", fs->host.version);
 	json_string(json, "account", fs->host.account_name);
-	json_string(json, "server", account.server);
-	json_string(json, "state", account_state_name(account.state));
-	json_string(json, "error", account.error[0] ? account.error : NULL);
-	json_pids(json, fs, &account);
-	json_int(json, "connections", account.connections);
+	json_string(json, "server", account->server);
+	json_string(json, "state", account_state_name(account->state));
+	json_string(json, "error", account->error[0] ? account->error : NULL);
+	json_pids(json, fs, account);
+	json_int(json, "connections", account->connections);
 	json_folders(json, thread);
 	json_object_begin(json, "cache");
 	json_int(json, "bytes", (int64_t)totals.body_bytes);
 	json_int(json, "limit", (int64_t)totals.body_limit);
 	json_object_end(json);
-	json_int(json, "pending",
-		0); /* removals not yet sent: none can be made in this version */
+	json_int(json, "pending", (int64_t)removals.pending);
+	removals_json(fs, &removals, json, "removals");
 	json_int(json, "uptime", (clock_now_ms() - fs->started_ms) / 1000);
 	json_object_end(json);
 	buf_append_char(out, '\n');
@@ -176,16 +193,17 @@ void status_text(struct fs_thread *thread, struct buf *out)
 {
 	struct fs *fs = thread->fs;
 	struct store_totals totals = {0};
-	struct account_status account;
+	struct removals removals;
+	const struct account_status *account = &removals.account;
 
-	account_status(fs->host.account, &account);
+	removals_read(thread, &removals);
 	if (store_totals(thread->reader, &totals) < 0)
 		log_warning("status: the cache cannot be read");
-	buf_printf(out, "%s: %s, %s, %u connection%s\n", fs->host.account_name, account.server,
-		account_state_name(account.state), account.connections,
-		account.connections == 1 ? "" : "s");
-	if (account.error[0])
-		buf_printf(out, "why: %s\n", account.error);
+	buf_printf(out, "%s: %s, %s, %u connection%s\n", fs->host.account_name, account->server,
+		account_state_name(account->state), account->connections,
+		account->connections == 1 ? "" : "s");
+	if (account->error[0])
+		buf_printf(out, "why: %s\n", account->error);
 	buf_append_str(out, "cache: ");
 	text_bytes(out, totals.body_bytes);
 	if (totals.body_limit) {
@@ -193,5 +211,6 @@ void status_text(struct fs_thread *thread, struct buf *out)
 		text_bytes(out, totals.body_limit);
 	}
 	buf_append_char(out, '\n');
+	removals_text(thread, &removals, out);
 	text_folders(out, thread);
 }

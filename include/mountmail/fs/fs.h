@@ -19,7 +19,7 @@ struct fs;
 struct fs_conf {
 	const char *mountpoint;   /* absolute, resolved; borrowed */
 	const char *source;       /* shown by df and mount: the account; borrowed */
-	const char *options;      /* "allow_other", "ro" (as every mount in this version), or ""; borrowed */
+	const char *options;      /* "allow_other", "ro", both with a comma, or ""; borrowed */
 	bool debug;               /* libfuse's own trace on standard error */
 };
 
@@ -42,6 +42,7 @@ int fs_unmount(struct fs *fs, bool lazy, struct error *err);
 struct fs_host {
 	struct account *account;
 	struct store *store;
+	struct journal *journal;     /* also of a mount with "ro", which only reads it */
 	const char *account_name;
 	const char *version;
 	const char *control_path;    /* of the listening socket */

@@ -12,6 +12,7 @@
 #include <mountmail/sync/account.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,12 @@ struct account {
 	unsigned answered[3]; /* by the server */
 	unsigned cancelled;
 	pthread_t worker;
+	/* Removals stay in the journal: what becomes of them there is up to the test. */
+	struct journal *journal;
+	bool refuse_removal; /* with -ENOSPC */
+	unsigned flushes;
+	enum account_state state;
+	const char *removal_error;
 };
 
 static inline int fake_store_body(struct account *account, int64_t folder_id, uint32_t uid)
@@ -152,12 +159,14 @@ static inline void *fake_run(void *ctx)
 	return NULL;
 }
 
-static inline struct account *fake_start(
-	struct store *store, const struct account_events *events, void *ctx)
+static inline struct account *fake_start(struct store *store, struct journal *journal,
+	const struct account_events *events, void *ctx)
 {
 	struct account *account = xcalloc(1, sizeof(*account));
 
 	account->store = store;
+	account->journal = journal;
+	account->state = ACCOUNT_ONLINE;
 	account->events = events;
 	account->ctx = ctx;
 	pthread_mutex_init(&account->mutex, NULL);
@@ -286,11 +295,73 @@ void account_stop(struct account *account)
 
 void account_status(struct account *account, struct account_status *status_out)
 {
-	*status_out = (struct account_status){.state = ACCOUNT_ONLINE,
+	*status_out = (struct account_status){.state = account->state,
 		.server = "imap.example.org",
 		.connections = 1,
 		.wire_pids = {4711},
 		.wire_count = 1};
+	if (account->removal_error)
+		snprintf(status_out->removal_error, sizeof(status_out->removal_error), "%s",
+			account->removal_error);
+}
+
+int account_remove(struct account *account, struct store_reader *reader, int64_t folder_id,
+	uint64_t epoch, uint32_t uid, const char *name)
+{
+	struct store_folder folder;
+	struct store_message message;
+	char own_name[256], none[] = "";
+	struct journal_row row = {.uid = uid,
+		.state = JOURNAL_QUEUED,
+		.name = own_name,
+		.at = 1714694400,
+		.copy_raw = none,
+		.reason = none};
+	int result = account->refuse_removal ? -ENOSPC
+					     : store_folder_by_id(reader, folder_id, &folder);
+
+	if (result < 0)
+		return result;
+	snprintf(own_name, sizeof(own_name), "%s", name);
+	result = folder.epoch == epoch ? store_message_get(reader, folder_id, uid,
+						 STORE_COLUMNS_ALL, &message)
+				       : -ENOENT;
+	if (result == 0) {
+		row.size = message.claim;
+		row.date = message.mail.date;
+		row.message_id = message.mail.fields.message_id;
+		result = journal_add(account->journal, folder.raw, folder.epoch, &row, NULL);
+		store_message_finish(&message);
+	}
+	store_folder_finish(&folder);
+	return result;
+}
+
+void account_flush(struct account *account)
+{
+	account->flushes++;
+}
+
+static inline void fake_told(void *ctx, const struct journal_place *place)
+{
+	struct account *account = ctx;
+	const struct store_changes changes = {.added = 1};
+	struct store_reader *reader;
+	struct store_folder folder;
+
+	if (store_reader_create(account->store, &reader, NULL) < 0)
+		return;
+	if (store_folder_by_raw(reader, place->raw, &folder) == 0) {
+		account->events->folder_changed(account->events->ctx, folder.id, &changes);
+		store_folder_finish(&folder);
+	}
+	store_reader_destroy(reader);
+}
+
+int64_t account_tell(
+	struct account *account, enum journal_verb verb, const char *id, struct error *err)
+{
+	return journal_tell(account->journal, verb, id, fake_told, account, err);
 }
 
 const char *account_state_name(enum account_state state)

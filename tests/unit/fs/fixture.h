@@ -29,6 +29,7 @@ struct fixture {
 	char point[96];
 	char control[96];
 	struct store *store;
+	struct journal *journal;
 	struct fs *fs;
 	struct account *account;
 	int control_fd;
@@ -164,6 +165,7 @@ static inline void *fixture_serve(void *ctx)
 	struct error err = {0};
 	struct fs_host host = {.account = fixture->account,
 		.store = fixture->store,
+		.journal = fixture->journal,
 		.account_name = "work",
 		.version = "0.0",
 		.control_path = fixture->control,
@@ -207,13 +209,13 @@ static inline void fixture_files(struct fixture *fixture)
 
 static const char *const fixture_folders[] = {"INBOX", "Archive\nOld", "Unlisted"};
 
-static inline int fixture_setup(void **state)
+static inline int fixture_setup_as(void **state, const char *options)
 {
 	struct fixture *fixture = xcalloc(1, sizeof(*fixture));
 	struct fs_conf conf = {
-		.mountpoint = fixture->point, .source = "imaps://a@b,c", .options = ""};
+		.mountpoint = fixture->point, .source = "imaps://a@b,c", .options = options};
 	struct error err = {0};
-	char cache[96];
+	char cache[96], journal[96];
 
 	*state = fixture;
 	if (!fixture_can_mount())
@@ -221,18 +223,28 @@ static inline int fixture_setup(void **state)
 	fixture_files(fixture);
 	snprintf(cache, sizeof(cache), "%s/cache", fixture->dir);
 	assert_int_equal(store_open(cache, "imaps://a@b", 0, &fixture->store, &err), 0);
+	snprintf(journal, sizeof(journal), "%s/state", fixture->dir);
+	assert_int_equal(mkdir(journal, 0700), 0);
+	assert_int_equal(journal_open(journal, "imaps://a@b", &fixture->journal, &err), 0);
+	store_hide_by(fixture->store, fixture->journal);
 	set_folders(fixture, fixture_folders, 3);
 	add_messages(fixture, folder_id(fixture, "INBOX"), 1, 300, true);
 	fixture->control_fd = control_listen(fixture->control, &err);
 	assert_true(fixture->control_fd >= 0);
 	if (fs_mount(&conf, &fixture->fs, &err) < 0)
 		fail_msg("%s", err.text);
-	fixture->account = fake_start(fixture->store, fs_events(fixture->fs), fixture);
+	fixture->account =
+		fake_start(fixture->store, fixture->journal, fs_events(fixture->fs), fixture);
 	fixture->account->body = server_body;
 	fixture->account->list = server_list;
 	assert_int_equal(pthread_create(&fixture->server, NULL, fixture_serve, fixture), 0);
 	fixture->serving = true;
 	return 0;
+}
+
+static inline int fixture_setup(void **state)
+{
+	return fixture_setup_as(state, "");
 }
 
 /* The end of the mount: as in the mail process, then as in the supervisor. */
@@ -245,6 +257,7 @@ static inline void fixture_end(struct fixture *fixture)
 	fs_destroy(fixture->fs);
 	fixture->fs = NULL;
 	store_close(fixture->store);
+	journal_close(fixture->journal);
 	close(fixture->control_fd);
 }
 

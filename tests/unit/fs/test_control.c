@@ -41,11 +41,13 @@ static void test_status(void **state)
 	assert_non_null(strstr(text, "\"connections\":1,\"folders\":[{\"name\":\"INBOX\","
 				     "\"path\":\"INBOX\",\"messages\":300,\"listed\":true,"
 				     "\"bodies\":0,\"epoch\":"));
-	assert_non_null(strstr(text, "\"pending\":0,\"uptime\":"));
+	assert_non_null(strstr(text, "\"pending\":0,\"removals\":{\"pending\":0,"));
+	assert_non_null(strstr(text, "\"readonly\":false},\"uptime\":"));
 	free(text);
 	assert_int_equal(ask(fixture, "status text", &text, &err), 0);
 	assert_non_null(strstr(text, "work: imap.example.org, online, 1 connection\n"));
 	assert_non_null(strstr(text, "INBOX\n"));
+	assert_null(strstr(text, "removals"));
 	assert_non_null(strstr(text, "Unlisted  (being listed)\n"));
 	free(text);
 	assert_int_equal(ask(fixture, "dance", &text, &err), -EINVAL);
