@@ -22,13 +22,14 @@ _mountmail_words() {
 # The last item of a -o list: OPTION,OPTION=VALUE
 _mountmail_option() {
 	local before= item=$1 options='passfile= passcmd= cafile= tls= cache= state= cachesize= folders=
-		exclude= connections= poll= timeout= allow_other uid= gid= umask= debug ro'
+		exclude= trash= brake= connections= poll= timeout= allow_other uid= gid= umask= debug ro'
 	if [[ $item == *,* ]]; then
 		before=${item%,*},
 		item=${item##*,}
 	fi
 	compopt -o nospace
 	case $item in
+	trash=*) COMPREPLY=($(compgen -P "${before}trash=" -W 'auto none' -- "${item#*=}")) ;;
 	tls=*) COMPREPLY=($(compgen -P "${before}tls=" -W 'implicit starttls none' -- "${item#*=}")) ;;
 	passfile=* | cafile=*) COMPREPLY=($(compgen -P "$before${item%%=*}=" -f -- "${item#*=}")) ;;
 	cache=* | state=*) COMPREPLY=($(compgen -P "$before${item%%=*}=" -d -- "${item#*=}")) ;;
@@ -53,11 +54,13 @@ _mountmail() {
 		return
 	fi
 	case ${COMP_WORDS[1]} in
-	status | refresh | umount)
+	status | refresh | queue | flush | umount)
 		if ((COMP_CWORD > 1)); then
 			case ${COMP_WORDS[1]}:$word in
 			status:-*) COMPREPLY=($(compgen -W '--json --help' -- "$word")) ;;
-			umount:-*) COMPREPLY=($(compgen -W '--force --help' -- "$word")) ;;
+			queue:-*) COMPREPLY=($(compgen -W '--json --undo --release --discard --help' -- "$word")) ;;
+			flush:-*) COMPREPLY=($(compgen -W '--timeout --help' -- "$word")) ;;
+			umount:-*) COMPREPLY=($(compgen -W '--force --timeout --help' -- "$word")) ;;
 			refresh:-*) COMPREPLY=($(compgen -W '--help' -- "$word")) ;;
 			refresh:*/*)
 				compopt -o filenames
@@ -76,7 +79,7 @@ _mountmail() {
 	-*) COMPREPLY=($(compgen -W '-f -d -o --help --version' -- "$word")) ;;
 	*)
 		if ((COMP_CWORD == 1)); then
-			_mountmail_words "$word" < <(printf '%s\n' status refresh umount && _mountmail_accounts)
+			_mountmail_words "$word" < <(printf '%s\n' status refresh queue flush umount && _mountmail_accounts)
 		else
 			compopt -o filenames
 			_mountmail_words "$word" < <(_mountmail_accounts && compgen -d -- "$word")

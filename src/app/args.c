@@ -11,13 +11,18 @@ struct args_option {
 	const char *name;
 	int letter;	/* what getopt_long returns; a capital letter without a short option */
 	unsigned known; /* 0: every command knows it */
+	const char *value; /* what it takes, NULL for nothing */
 };
 
 static const struct args_option all_options[] = {
-	{"help", 'h', 0},
-	{"version", 'V', 0},
-	{"json", 'J', ARGS_JSON},
-	{"force", 'F', ARGS_FORCE},
+	{"help", 'h', 0, NULL},
+	{"version", 'V', 0, NULL},
+	{"json", 'J', ARGS_JSON, NULL},
+	{"force", 'F', ARGS_FORCE, NULL},
+	{"undo", 'U', ARGS_UNDO, "ID, or all"},
+	{"release", 'R', ARGS_RELEASE, NULL},
+	{"discard", 'D', ARGS_DISCARD, "ID, or all"},
+	{"timeout", 'T', ARGS_TIMEOUT, "SECONDS"},
 };
 
 #define OPTION_COUNT (sizeof(all_options) / sizeof(all_options[0]))
@@ -32,6 +37,8 @@ static size_t known_options(unsigned known, struct option options_out[OPTION_COU
 			continue;
 		options_out[count].name = all_options[i].name;
 		options_out[count].val = all_options[i].letter;
+		options_out[count].has_arg =
+			all_options[i].value ? required_argument : no_argument;
 		count++;
 	}
 	return count;
@@ -65,14 +72,23 @@ static int unknown_long(
 	return result;
 }
 
+static int missing_value(struct error *err)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (optopt == all_options[i].letter && all_options[i].value)
+			return error_set(err, EINVAL, "the option --%s needs a value: %s",
+				all_options[i].name, all_options[i].value);
+	return error_set(
+		err, EINVAL, "the option -%c needs a value: -o OPTION[,OPTION...]", optopt);
+}
+
 static int complain(
 	int what, char **argv, const struct option *options, size_t count, struct error *err)
 {
 	const char *text = argv[optind - 1];
 
 	if (what == ':')
-		return error_set(err, EINVAL,
-			"the option -%c needs a value: -o OPTION[,OPTION...]", optopt);
+		return missing_value(err);
 	for (size_t i = 0; i < count; i++)
 		if (optopt == options[i].val && str_starts(text, "--"))
 			return error_set(
@@ -103,6 +119,18 @@ static void take(struct args *args, int letter)
 		break;
 	case 'F':
 		args->force = true;
+		break;
+	case 'U':
+		args->undo = optarg;
+		break;
+	case 'R':
+		args->release = true;
+		break;
+	case 'D':
+		args->discard = optarg;
+		break;
+	case 'T':
+		args->timeout = optarg;
 		break;
 	case 'h':
 		args->help = true;

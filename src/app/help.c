@@ -11,7 +11,10 @@ static const char usage[] =
 	"  mountmail [-f] [-d] [-o OPTION[,OPTION...]] ACCOUNT|URL MOUNTPOINT\n"
 	"  mountmail status  MOUNTPOINT [--json]\n"
 	"  mountmail refresh MOUNTPOINT[/FOLDER]\n"
-	"  mountmail umount  MOUNTPOINT [--force]\n"
+	"  mountmail queue   MOUNTPOINT [--json | --undo ID|all | --release | --discard "
+	"ID|all]\n"
+	"  mountmail flush   MOUNTPOINT [--timeout SECONDS]\n"
+	"  mountmail umount  MOUNTPOINT [--force] [--timeout SECONDS]\n"
 	"\n"
 	"  ACCOUNT     a section of ~/.config/mountmail/config\n"
 	"  URL         imaps://user@host[:port][/folder], or imap:// for STARTTLS\n"
@@ -19,8 +22,12 @@ static const char usage[] =
 	"  -f          stay in the foreground, with the log on standard error\n"
 	"  -d          as -f, and log every request of the kernel\n"
 	"  -o OPTION   see below; may be given more than once\n"
-	"  --json      status for programs\n"
-	"  --force     unmount also while files are in use\n"
+	"  --json      for programs\n"
+	"  --undo      bring back what was removed and not sent to the server yet\n"
+	"  --release   send what the brake or the server held back\n"
+	"  --discard   forget a removal that was not carried out; the message stays\n"
+	"  --timeout   wait for the server at most so long (flush: no limit, umount: 30)\n"
+	"  --force     unmount also while files are in use or removals are not sent yet\n"
 	"  --help, --version\n"
 	"\n";
 
@@ -29,7 +36,9 @@ static const char exits[] = "\n"
 			    "configuration; 3 the server cannot\n"
 			    "be reached; 4 it refused user or password; 5 its certificate, TLS "
 			    "or protocol was refused;\n"
-			    "6 nothing can be mounted at MOUNTPOINT, or nothing is.\n";
+			    "6 nothing can be mounted at MOUNTPOINT, or nothing is; 7 removals "
+			    "are left that the\n"
+			    "server does not have.\n";
 
 static enum exit_status print(const char *text)
 {

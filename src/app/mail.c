@@ -20,6 +20,7 @@ struct mail {
 	struct mail_channel channel;
 	struct fs *fs;
 	struct store *store;
+	struct journal *journal;
 	int control;
 	struct account *account;
 };
@@ -62,11 +63,23 @@ static int open_files(struct mail *mail, struct error *err)
 
 	if (result < 0)
 		return result;
+	result = journal_open(setup->state, setup->identity, &mail->journal, err);
+	if (result < 0)
+		return result;
+	store_hide_by(mail->store, mail->journal);
 	mail->control = control_listen(setup->control, err);
 	if (mail->control < 0)
 		return mail->control;
 	load_early();
 	return sandbox_mail(dirs, sizeof(dirs) / sizeof(dirs[0]), err);
+}
+
+/* NULL for the account's Trash, "" for none, as sync has it. */
+static const char *trash_of(const struct options *options)
+{
+	if (!options->trash || strcmp(options->trash, "auto") == 0)
+		return NULL;
+	return strcmp(options->trash, "none") == 0 ? "" : options->trash;
 }
 
 static int start_account(struct mail *mail, struct error *err)
@@ -79,6 +92,10 @@ static int start_account(struct mail *mail, struct error *err)
 		.connections = (unsigned)options->connections,
 		.timeout_ms = mail->setup->wire.timeout_ms,
 		.poll_s = (uint32_t)options->poll,
+		/* With "ro" what was removed before stays hidden, and stays where it is. */
+		.journal = options->ro ? NULL : mail->journal,
+		.trash = trash_of(options),
+		.brake = (unsigned)options->brake,
 		.backend_create = make_backend,
 		.backend_ctx = mail,
 		.backend_pid = client_pid,
@@ -114,6 +131,7 @@ static int serve(struct mail *mail, pid_t supervisor)
 	const struct fs_host host = {
 		.account = mail->account,
 		.store = mail->store,
+		.journal = mail->journal,
 		.account_name = mail->setup->account,
 		.version = MOUNTMAIL_VERSION,
 		.control_path = mail->setup->control,
@@ -143,6 +161,7 @@ static void finish(struct mail *mail)
 	account_stop(mail->account);
 	fs_destroy(mail->fs);
 	store_close(mail->store);
+	journal_close(mail->journal);
 	if (mail->control >= 0)
 		close(mail->control);
 }

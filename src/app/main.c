@@ -15,7 +15,9 @@ struct command {
 static const struct command commands[] = {
 	{"status", ARGS_JSON, command_status},
 	{"refresh", 0, command_refresh},
-	{"umount", ARGS_FORCE, command_umount},
+	{"queue", ARGS_JSON | ARGS_UNDO | ARGS_RELEASE | ARGS_DISCARD, command_queue},
+	{"flush", ARGS_TIMEOUT, command_flush},
+	{"umount", ARGS_FORCE | ARGS_TIMEOUT, command_umount},
 	{NULL, ARGS_FOREGROUND | ARGS_DEBUG | ARGS_OPTIONS, command_mount},
 };
 

@@ -17,6 +17,7 @@ enum option_kind {
 	OPTION_NUMBER, /* min to max */
 	OPTION_OCTAL,  /* at most max */
 	OPTION_TLS,
+	OPTION_BRAKE,	/* min to max, or off: 0 */
 	OPTION_FLAG,	/* takes no value */
 	OPTION_IGNORED, /* accepted for the sake of fstab, with or without a value */
 };
@@ -53,6 +54,13 @@ static const struct option_spec specs[] = {
 		"show only the folders whose path matches GLOB"},
 	{"exclude", OPTION_TEXT, WHERE(exclude), 0, 0, "GLOB",
 		"do not show the folders whose path matches GLOB"},
+	{"trash", OPTION_TEXT, WHERE(trash), 0, 0, "FOLDER",
+		"move what is removed to FOLDER; auto: to the account's Trash; none: remove\n"
+		"it for good (default: auto)"},
+	{"brake", OPTION_BRAKE, WHERE(brake), 1, 1000000000, "N",
+		"hold back what is removed for good when it is more than N messages in a\n"
+		"minute, or half of a folder, until it is released (default: 1000; off)"},
+	{"ro", OPTION_FLAG, WHERE(ro), 0, 0, NULL, "read-only: nothing can be removed"},
 	{"connections", OPTION_NUMBER, WHERE(connections), 1, ACCOUNT_CONNECTIONS_MAX, "N",
 		"use at most N connections to the server, 1 to 16 (default: 4)"},
 	{"poll", OPTION_NUMBER, WHERE(poll), 0, 7 * 24 * 3600, "SECONDS",
@@ -69,7 +77,6 @@ static const struct option_spec specs[] = {
 		"take these permissions from files and folders (default: 077)"},
 	{"debug", OPTION_FLAG, WHERE(debug), 0, 0, NULL,
 		"as -d, with a trace of every request of the kernel"},
-	{"ro", OPTION_IGNORED, 0, 0, 0, NULL, "read-only, as every mount is in this version"},
 	{"rw", OPTION_IGNORED},
 	{"defaults", OPTION_IGNORED},
 	{"_netdev", OPTION_IGNORED},
@@ -109,6 +116,7 @@ void options_init(struct options *options)
 		.cachesize = UINT64_C(4) << 30,
 		.connections = 4,
 		.poll = 60,
+		.brake = 1000,
 		.timeout = 30,
 		.uid = geteuid(),
 		.gid = getegid(),
@@ -119,7 +127,8 @@ void options_init(struct options *options)
 void options_finish(struct options *options)
 {
 	char **texts[] = {&options->passfile, &options->passcmd, &options->cafile,
-		&options->cache, &options->state, &options->folders, &options->exclude};
+		&options->cache, &options->state, &options->folders, &options->exclude,
+		&options->trash};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		free(*texts[i]);
@@ -227,6 +236,21 @@ static int set_octal(
 	return 0;
 }
 
+static int set_brake(
+	const struct option_spec *spec, uint64_t *where, const char *value, struct error *err)
+{
+	if (strcmp(value, "off") == 0) {
+		*where = 0;
+		return 0;
+	}
+	if (set_number(spec, where, value, NULL) == 0)
+		return 0;
+	return error_set(err, EINVAL,
+		"brake=%s must be off, or how many messages may be removed for good in a "
+		"minute, from %llu to %llu",
+		value, (unsigned long long)spec->min, (unsigned long long)spec->max);
+}
+
 static int set_tls(enum options_tls *where, const char *value, struct error *err)
 {
 	if (strcmp(value, "implicit") == 0)
@@ -284,6 +308,8 @@ static int spec_set(const struct option_spec *spec, void *where, const char *val
 		return set_octal(spec, where, value, err);
 	case OPTION_TLS:
 		return set_tls(where, value, err);
+	case OPTION_BRAKE:
+		return set_brake(spec, where, value, err);
 	case OPTION_FLAG:
 		return set_flag(spec, where, value, err);
 	case OPTION_IGNORED:

@@ -27,14 +27,17 @@ struct options {
 	char *state;
 	char *folders;
 	char *exclude;
+	char *trash; /* auto, none, or a folder's path */
 	enum options_tls tls;
-	uint64_t cachesize;   /* bytes, 0 for no limit */
+	uint64_t cachesize; /* bytes, 0 for no limit */
 	uint64_t connections;
-	uint64_t poll;        /* seconds, 0 for never */
-	uint64_t timeout;     /* seconds */
+	uint64_t poll;	  /* seconds, 0 for never */
+	uint64_t timeout; /* seconds */
+	uint64_t brake;	  /* messages, 0 for none */
 	uint64_t uid, gid;
 	uint64_t umask;
 	bool allow_other;
+	bool ro;
 	bool debug;
 };
 
@@ -44,7 +47,7 @@ void options_finish(struct options *options);
 
 enum options_origin {
 	OPTIONS_FROM_COMMAND_LINE, /* a relative path begins at the working directory */
-	OPTIONS_FROM_CONFIG,       /* a relative path is refused: nobody knows where it begins */
+	OPTIONS_FROM_CONFIG, /* a relative path is refused: nobody knows where it begins */
 };
 
 /*

@@ -316,11 +316,13 @@ static int begin_mail(struct supervisor *supervisor, struct error *err)
 
 static int mount(struct supervisor *supervisor, struct error *err)
 {
+	static const char *const choices[2][2] = {
+		{"", "allow_other"}, {"ro", "ro,allow_other"}};
 	const struct setup *setup = supervisor->setup;
 	const struct fs_conf conf = {
 		.mountpoint = setup->mountpoint,
 		.source = setup->account,
-		.options = setup->options.allow_other ? "ro,allow_other" : "ro",
+		.options = choices[setup->options.ro][setup->options.allow_other],
 		.debug = setup->debug,
 	};
 

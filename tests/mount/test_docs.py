@@ -19,9 +19,21 @@ def test_help_and_man_page_agree(binary):
     assert {'passfile', 'passcmd', 'cafile', 'tls', 'cache', 'cachesize', 'timeout'} <= found
     for option in found:
         assert re.search(rf'^\.It (Cm|Sy|Fl|Ar|Xo)?.*\b{option}\b', page, re.M), f'{option} is not in the man page'
-    for command in ('status', 'refresh', 'umount'):
+    for command in ('status', 'refresh', 'queue', 'flush', 'umount'):
         assert command in text
         assert re.search(rf'\b{command}\b', page)
+
+
+def test_long_options_are_everywhere(binary):
+    text = subprocess.run([binary, '--help'], check=True, text=True, stdout=subprocess.PIPE).stdout
+    page = (ROOT / 'contrib' / 'man' / 'mountmail.1').read_text()
+    found = set(re.findall(r'--([a-z]+)', text))
+    assert {'json', 'undo', 'release', 'discard', 'timeout', 'force'} <= found
+    for option in found:
+        assert f'Fl -{option}' in page, f'--{option} is not in the man page'
+        for file in ('mountmail.bash', '_mountmail', 'mountmail.fish'):
+            completion = (ROOT / 'contrib' / 'completions' / file).read_text()
+            assert re.search(rf'(--|-l ){option}\b', completion), f'--{option} is not in {file}'
 
 
 def test_man_page_is_clean():

@@ -22,7 +22,7 @@ STAND_IN = '''#!/usr/bin/python3
 import os, sys
 binary, url, common, passfile = {binary!r}, {url!r}, {common!r}, {passfile!r}
 arguments = [a.replace({documented!r}, url).replace('cafile=~/server.pem', 'ro') for a in sys.argv[1:]]
-if arguments[0] not in ('status', 'refresh', 'umount') and not arguments[0].startswith('--'):
+if arguments[0] not in ('status', 'refresh', 'queue', 'flush', 'umount') and not arguments[0].startswith('--'):
     text = ' '.join(arguments)
     if 'passfile=' not in text and 'passcmd=' not in text and 'work' not in arguments:
         common += ',' + passfile
@@ -97,7 +97,7 @@ class Session:
     def type(self, command):
         """Runs a command in the state that it is shown in. A mount begins with none."""
         words = shlex.split(command)
-        mounting = words[0] == 'mountmail' and words[1] not in ('status', 'refresh', 'umount')
+        mounting = words[0] == 'mountmail' and words[1] not in ('status', 'refresh', 'queue', 'flush', 'umount')
         if mounting:
             self.umount()
         elif '~/mail' in command and words[0] != 'mkdir' and not mounted(self.mount.point):

@@ -129,7 +129,7 @@ def test_bad_urls(mounts, dovecot, user, url, word):
 
 def test_not_a_mount(mounts, dovecot, user):
     mount = mounts(user)
-    for command in ('status', 'refresh', 'umount'):
+    for command in ('status', 'refresh', 'queue', 'flush', 'umount'):
         result = mount.run(command, mount.point)
         assert result.returncode != 0 and 'not a mountmail mount' in result.stderr
 

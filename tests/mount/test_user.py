@@ -133,6 +133,28 @@ def test_mount_read_umount(someone, dovecot):
     assert list(someone.home.joinpath('.local').rglob('*.sock')) == []
 
 
+def test_remove(someone, dovecot):
+    """An ordinary user removes, and can do nothing else."""
+    dovecot.put('alice', 'Trash', [])
+    assert someone.mount().returncode == 0
+    files = someone.files()
+    body = subprocess.run(someone.command('cat', files[0]), check=True, stdout=subprocess.PIPE).stdout
+    for words in (['touch', files[0]], ['mv', files[0], files[1]], ['chmod', '600', files[0]],
+                  ['mkdir', someone.point / 'new'], ['rmdir', someone.point / 'INBOX'],
+                  ['rm', '-f', someone.point / '.mountmail' / 'queue.json']):
+        assert someone.run(*words).returncode != 0, words
+    assert someone.files() == files
+    assert someone.run('rm', '-f', files[0]).returncode == 0
+    assert someone.run('ls', someone.point / 'INBOX').stdout.split() == [path.name for path in files[1:]]
+    result = someone.run(someone.binary, 'flush', someone.point)
+    assert result.returncode == 0, result.stderr
+    assert len(dovecot.bodies('alice')) == 2
+    assert [found for found, _, _ in dovecot.bodies('alice', 'Trash').values()] == [body]
+    for path in (someone.home / '.local' / 'state').rglob('*'):
+        assert path.lstat().st_mode & 0o077 == 0, path
+    assert someone.run(someone.binary, 'umount', someone.point).returncode == 0
+
+
 def test_busy(someone):
     assert someone.mount().returncode == 0
     pids = someone.pids()

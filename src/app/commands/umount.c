@@ -1,3 +1,4 @@
+#include "commands/flush_p.h"
 #include "commands_p.h"
 #include "mountpoint_p.h"
 #include "paths_p.h"
@@ -8,6 +9,7 @@
 #include <mountmail/base/xalloc.h>
 #include <mountmail/fs/control.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -15,6 +17,7 @@
 
 #define ASK_TIMEOUT_MS 40000
 #define END_TIMEOUT_MS 30000
+#define FLUSH_LIMIT_MS 30000
 #define LOOK_MS 50 /* between looks at the table of mounts */
 
 /*
@@ -106,14 +109,59 @@ static enum exit_status end_mount(const char *path, bool force, struct error *er
 	return await_end(path, supervisor, err);
 }
 
+/* What stays in the journal, and why; nothing when nothing does. */
+static void warn_left(const char *path, const struct flush_state *state)
+{
+	struct buf text = BUF_INIT;
+
+	if (state->pending && !state->read_only)
+		buf_printf(&text, "%llu removals are kept, and sent after the next mount",
+			(unsigned long long)state->pending);
+	flush_explain_rest(path, state, &text);
+	if (text.len)
+		fprintf(stderr, "mountmail: %s\n", text.data);
+	buf_finish(&text);
+}
+
+/* What the server is to hear it hears first. */
+static enum exit_status flush_first(
+	const char *path, bool force, int64_t limit_ms, struct error *err)
+{
+	struct buf why = BUF_INIT;
+	struct flush_state state;
+	enum flush_end end;
+
+	/* A mount that cannot be spoken to is taken away without: the journal is on disk. */
+	if (flush_run(path, limit_ms, &end, &state, NULL) < 0)
+		return STATUS_OK;
+	if (force || !state.pending || end == FLUSH_READ_ONLY) {
+		warn_left(path, &state);
+		return STATUS_OK;
+	}
+	flush_explain(end, &state, &why);
+	error_set(err, EAGAIN,
+		"%s is not unmounted: %s; \"mountmail umount %s --force\" unmounts it and "
+		"keeps "
+		"them in the journal for the next mount",
+		path, why.data, path);
+	buf_finish(&why);
+	return STATUS_LEFT;
+}
+
 enum exit_status command_umount(const struct args *args, struct error *err)
 {
 	char *path _cleanup_free_ = NULL;
+	enum exit_status status;
+	int64_t limit;
 
 	if (args->operand_count != 1) {
-		error_set(err, EINVAL, "which mount? mountmail umount MOUNTPOINT [--force]");
+		error_set(err, EINVAL,
+			"which mount? mountmail umount MOUNTPOINT [--force] [--timeout "
+			"SECONDS]");
 		return STATUS_USAGE;
 	}
+	if (flush_limit(args->timeout, FLUSH_LIMIT_MS, &limit, err) < 0)
+		return STATUS_USAGE;
 	if (paths_mountpoint(args->operands[0], &path, err) < 0)
 		return STATUS_MOUNTPOINT;
 	switch (mountpoint_state(path)) {
@@ -124,5 +172,6 @@ enum exit_status command_umount(const struct args *args, struct error *err)
 	case MOUNTPOINT_ALIVE:
 		break;
 	}
-	return end_mount(path, args->force, err);
+	status = flush_first(path, args->force, limit, err);
+	return status == STATUS_OK ? end_mount(path, args->force, err) : status;
 }

@@ -20,6 +20,7 @@ class Relay:
         self.sockets = set()
         self.lock = threading.Lock()
         self.closing = False
+        self.refusing = False              # whoever connects is hung up on
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -28,6 +29,9 @@ class Relay:
                 client, _ = self.listener.accept()
             except OSError:
                 return
+            if self.refusing:
+                client.close()
+                continue
             try:
                 server = socket.create_connection(('127.0.0.1', self.target))
             except OSError:
@@ -87,6 +91,14 @@ class Relay:
                 except OSError:
                     pass
             self.sockets.clear()
+
+    def away(self):
+        """The server cannot be reached, until back() is called."""
+        self.refusing = True
+        self.cut()
+
+    def back(self):
+        self.refusing = False
 
     def close(self):
         """Nothing listens any more. May be called again."""

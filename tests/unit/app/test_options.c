@@ -28,6 +28,9 @@ static void test_defaults(void **state)
 	assert_int_equal(options.umask, 077);
 	assert_int_equal(options.uid, geteuid());
 	assert_null(options.passfile);
+	assert_null(options.trash);
+	assert_int_equal(options.brake, 1000);
+	assert_false(options.ro);
 	options_finish(&options);
 }
 
@@ -75,6 +78,32 @@ static void test_sizes(void **state)
 		assert_int_equal(options_set(&options, "cachesize", wrong[i],
 					 OPTIONS_FROM_COMMAND_LINE, &err),
 			-EINVAL);
+	options_finish(&options);
+}
+
+static void test_removals(void **state)
+{
+	static const char *const wrong[] = {"0", "", "many", "-1", "1.5", "OFF", "99999999999"};
+	struct options options;
+	struct error err;
+
+	assert_int_equal(set_list(&options, "trash=Papers/Bin,brake=50,ro", &err), 0);
+	assert_string_equal(options.trash, "Papers/Bin");
+	assert_int_equal(options.brake, 50);
+	assert_true(options.ro);
+	/* mount(8) adds rw by itself: it must not undo what was asked for. */
+	assert_int_equal(options_set_list(&options, "rw", &err), 0);
+	assert_true(options.ro);
+	assert_int_equal(options_set_list(&options, "ro=no,brake=off", &err), 0);
+	assert_false(options.ro);
+	assert_int_equal(options.brake, 0);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(options_set(&options, "brake", wrong[i],
+					 OPTIONS_FROM_COMMAND_LINE, &err),
+			-EINVAL);
+		assert_non_null(strstr(err.text, "brake"));
+		assert_int_equal(options.brake, 0);
+	}
 	options_finish(&options);
 }
 
@@ -161,6 +190,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_removals),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_what_fstab_adds),
 		cmocka_unit_test(test_paths),
