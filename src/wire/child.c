@@ -22,6 +22,7 @@ void child_destroy(struct child *child)
 {
 	frame_writer_finish(&child->writer);
 	frame_reader_finish(&child->reader);
+	free(child->known);
 	free(child);
 }
 
@@ -127,54 +128,6 @@ bool child_state(void *ctx, const struct backend_folder_state *state)
 	return child_flush(child) && !child_stop_wanted(child);
 }
 
-static bool child_existing(void *ctx, uint32_t uid, uint32_t flags)
-{
-	struct child *child = ctx;
-
-	child_gather(child, FRAME_EXISTING);
-	frame_put_u32(&child->writer, uid);
-	frame_put_u32(&child->writer, flags);
-	return child_goes_on(child);
-}
-
-static bool child_surveyed(void *ctx)
-{
-	struct child *child = ctx;
-
-	child_begin(child, FRAME_SURVEYED);
-	frame_end(&child->writer);
-	return child_flush(child) && !child_stop_wanted(child);
-}
-
-static bool child_message(void *ctx, const struct mail_message *message)
-{
-	const struct mail_fields *fields = &message->fields;
-	const char *texts[] = {message->uidl, fields->sender, fields->from, fields->to,
-		fields->cc, fields->subject, fields->date, fields->message_id,
-		fields->references, fields->list_id};
-	struct child *child = ctx;
-
-	child_gather(child, FRAME_MESSAGES);
-	frame_put_u32(&child->writer, message->uid);
-	frame_put_u64(&child->writer, message->size);
-	frame_put_u64(&child->writer, (uint64_t)message->date);
-	frame_put_u32(&child->writer, message->flags);
-	frame_put_u8(&child->writer, message->bad);
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		frame_put_str(&child->writer, texts[i]);
-	return child_goes_on(child);
-}
-
-static bool child_batch(void *ctx, uint32_t through)
-{
-	struct child *child = ctx;
-
-	child_begin(child, FRAME_BATCH);
-	frame_put_u32(&child->writer, through);
-	frame_end(&child->writer);
-	return child_flush(child) && !child_stop_wanted(child);
-}
-
 static bool child_data(void *ctx, const void *data, size_t len)
 {
 	struct child *child = ctx;
@@ -228,27 +181,6 @@ static void child_open(
 	frame_put_u32(&child->writer, server.caps);
 	frame_put_str(&child->writer, server.name);
 	frame_end(&child->writer);
-}
-
-static bool child_scan(struct child *child, struct backend *backend, struct frame *frame,
-	struct backend_result *result)
-{
-	const struct backend_scan_sink sink = {
-		child, child_state, child_existing, child_surveyed, child_message, child_batch};
-	char *raw = frame_get_str(frame, FRAME_PAYLOAD_MAX);
-	struct backend_scan scan = {.raw = raw};
-	bool sound;
-
-	scan.epoch = frame_get_u64(frame);
-	scan.last_uid = frame_get_u32(frame);
-	scan.survey = frame_get_u8(frame) != 0;
-	scan.most = frame_get_u32(frame);
-	scan.stub_first = frame_get_u8(frame) != 0;
-	sound = raw && frame_at_end(frame);
-	if (sound)
-		backend->ops->scan(backend, &scan, &sink, result);
-	free(raw);
-	return sound;
 }
 
 static bool child_fetch(struct child *child, struct backend *backend, struct frame *frame,
@@ -322,6 +254,9 @@ void child_serve(struct child *child, struct backend *backend)
 
 		/* A stop that crossed the end of the call it was meant for. */
 		if (frame.type == FRAME_STOP && opened)
+			continue;
+		/* No call of its own, and so without a result. */
+		if (frame.type == FRAME_KNOWN && opened && child_known(child, &frame))
 			continue;
 		child->stop = false;
 		child->flushed_ms = clock_now_ms();

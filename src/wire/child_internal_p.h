@@ -17,6 +17,8 @@ struct child {
 	uint32_t open_count;
 	size_t open_count_at; /* where its count stands */
 	int64_t flushed_ms;   /* when the mail process last heard something */
+	uint32_t *known;      /* owned; what FRAME_KNOWN told, until a scan takes it */
+	size_t known_count;
 };
 
 /* Begins a frame of its own. */
@@ -30,6 +32,11 @@ bool child_goes_on(struct child *child);
 
 /* Tells what SELECT or EXAMINE said; ctx: the child. */
 bool child_state(void *ctx, const struct backend_folder_state *state);
+
+/* child_scan.c: takes UIDs for the scan to come. False for a request that cannot be. */
+bool child_known(struct child *child, struct frame *frame);
+bool child_scan(struct child *child, struct backend *backend, struct frame *frame,
+	struct backend_result *result);
 
 /* child_remove.c: answer a request. False for one that cannot be. */
 bool child_verify(struct child *child, struct backend *backend, struct frame *frame,

@@ -11,6 +11,7 @@ static bool child_found(void *ctx, const struct backend_identity *identity)
 	frame_put_u64(&child->writer, identity->size);
 	frame_put_u64(&child->writer, (uint64_t)identity->date);
 	frame_put_str(&child->writer, identity->message_id);
+	frame_put_str(&child->writer, identity->uidl);
 	return child_goes_on(child);
 }
 

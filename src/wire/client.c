@@ -20,7 +20,7 @@
 /* Nobody means more than that. */
 #define CLIENT_RETRY_MAX_MS (3600u * 1000)
 
-#define CLIENT_CAPS ((uint32_t)BACKEND_CAP_COMPRESS * 2 - 1)
+#define CLIENT_CAPS ((uint32_t)BACKEND_CAP_NO_UIDL * 2 - 1)
 
 /* Ends the process, or what is left of it. */
 static void client_hang_up(struct client *client)
@@ -265,7 +265,7 @@ static bool client_open_take(struct client_call *call, struct frame *frame)
 	if (frame->type != FRAME_SERVER || open->told)
 		return client_broken(call, "a server is introduced once");
 	open->told = true;
-	open->server_out->caps = frame_get_u32(frame);
+	open->server_out->caps = call->client->caps = frame_get_u32(frame);
 	name = frame_get_str(frame, sizeof(open->server_out->name) - 1);
 	sound = name && frame_at_end(frame) && client_text_sound(name) &&
 		!(open->server_out->caps & ~CLIENT_CAPS);

@@ -113,17 +113,23 @@ bool client_get_state(struct frame *frame, struct backend_folder_state *state_ou
 	       state_out->modseq <= INT64_MAX;
 }
 
+bool client_uidl_sound(const char *uidl)
+{
+	return client_text_sound(uidl) &&
+	       (!uidl || (uidl[0] && strlen(uidl) <= CLIENT_UIDL_MAX));
+}
+
 bool client_message_sound(const struct mail_message *message)
 {
 	const struct mail_fields *fields = &message->fields;
-	const char *texts[] = {message->uidl, fields->sender, fields->from, fields->to,
-		fields->cc, fields->subject, fields->date, fields->message_id,
-		fields->references, fields->list_id};
+	const char *texts[] = {fields->sender, fields->from, fields->to, fields->cc,
+		fields->subject, fields->date, fields->message_id, fields->references,
+		fields->list_id};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (!client_text_sound(texts[i]))
 			return false;
-	return (!message->uidl || strlen(message->uidl) <= CLIENT_UIDL_MAX) &&
+	return client_uidl_sound(message->uidl) && message->twin <= 1 &&
 	       message->size <= INT64_MAX && client_date_sound(message->date) &&
 	       message->bad <= 1 && client_flags_sound(message->flags);
 }

@@ -16,6 +16,7 @@ struct client {
 	struct client_dialer dialer;
 	int limit_ms;	       /* silence allowed while an answer is due */
 	bool used;	       /* open() was called */
+	uint32_t caps;	       /* enum backend_cap, as the server was introduced */
 	atomic_int pid;	       /* of the wire process; 0 */
 	atomic_bool cancelled; /* for good; set with lock held */
 	pthread_mutex_t lock;  /* guards fd against cancel() on another thread */
@@ -88,6 +89,8 @@ bool client_folder_sound(const struct mail_folder *folder);
 /* As mail/message.h promises. The UID is the caller's business. */
 bool client_message_sound(const struct mail_message *message);
 bool client_flags_sound(uint32_t flags);
+/* NULL is fine. */
+bool client_uidl_sound(const char *uidl);
 /* A time that can be written in a file's name. */
 bool client_date_sound(int64_t date);
 /* The whole frame. False when that cannot be. */

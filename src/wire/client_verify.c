@@ -42,9 +42,9 @@ static bool client_verify_wanted(struct client_verify *verify, uint32_t uid)
 	return verify->at < want->count && want->uids[verify->at++] == uid;
 }
 
-/* message_id is owned by *id_out, also when it is not sound. */
+/* Its texts are owned by ids_out, also when it is not sound. */
 static bool client_verify_read(struct client_verify *verify, struct frame *frame,
-	struct backend_identity *identity, char **id_out)
+	struct backend_identity *identity, char *ids_out[2])
 {
 	uint8_t known;
 
@@ -53,20 +53,22 @@ static bool client_verify_read(struct client_verify *verify, struct frame *frame
 	identity->known = known != 0;
 	identity->size = frame_get_u64(frame);
 	identity->date = (int64_t)frame_get_u64(frame);
-	identity->message_id = *id_out = frame_get_str(frame, MAIL_FIELD_MAX);
+	identity->message_id = ids_out[0] = frame_get_str(frame, MAIL_FIELD_MAX);
+	identity->uidl = ids_out[1] = frame_get_str(frame, MAIL_FIELD_MAX);
 	if (frame->broken || known > verify->want->identify)
 		return false;
 	if (!known)
-		return !identity->size && !identity->date && !identity->message_id;
+		return !identity->size && !identity->date && !identity->message_id &&
+		       !identity->uidl;
 	return identity->size <= INT64_MAX && client_date_sound(identity->date) &&
-	       client_text_sound(identity->message_id);
+	       client_text_sound(identity->message_id) && client_uidl_sound(identity->uidl);
 }
 
 static bool client_verify_found(struct client_verify *verify, struct frame *frame)
 {
 	struct backend_identity identity;
-	char *id;
-	bool sound = client_verify_read(verify, frame, &identity, &id);
+	char *ids[2];
+	bool sound = client_verify_read(verify, frame, &identity, ids);
 
 	if (!sound)
 		client_broken(&verify->call, "identities are sound");
@@ -75,7 +77,8 @@ static bool client_verify_found(struct client_verify *verify, struct frame *fram
 			&verify->call, "what is found was asked for, and ascends");
 	else if (!verify->sink->found(verify->sink->ctx, &identity))
 		verify->call.stop = true;
-	free(id);
+	free(ids[0]);
+	free(ids[1]);
 	return sound;
 }
 

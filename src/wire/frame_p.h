@@ -21,11 +21,13 @@
 #define FRAME_NAME_MAX 4096u       /* bytes of a folder's raw name, and of its path */
 #define FRAME_LEVELS_MAX 128u      /* of its path */
 #define FRAME_MESSAGE_ID_MAX 1024u /* a longer one is not compared with the body's */
+#define FRAME_KNOWN_UIDS 100000u   /* in one frame, at most */
 
 enum frame_type {
 	/* mail process to wire process */
 	FRAME_OPEN = 1,
 	FRAME_LIST,
+	FRAME_KNOWN, /* UIDs, ascending from one such frame to the next: for the scan that follows */
 	FRAME_SCAN,
 	FRAME_FETCH,
 	FRAME_VERIFY,

@@ -220,6 +220,7 @@ static bool say(const struct fuzz *fuzz, const uint8_t *data, size_t size)
 		frame_put_u8(&writer, BACKEND_OK);
 		frame_put_u32(&writer, 0);
 		frame_put_u8(&writer, false);
+		frame_put_u8(&writer, false);
 		frame_put_str(&writer, "");
 		frame_end(&writer);
 	}

@@ -27,12 +27,15 @@ struct mail_fields {
 };
 
 struct mail_message {
-	uint32_t uid;  /* IMAP: the UID; POP3: a number the store gave to the UIDL. Never 0. */
-	char *uidl;    /* POP3 only, owned; NULL for IMAP */
+	uint32_t uid;  /* IMAP: the UID; POP3: a number made of the UIDL. Never 0. */
+	char *uidl;    /* POP3 only, owned; NULL for IMAP, and where the server gave none */
 	uint64_t size; /* bytes, as the server claims until the body was seen */
-	int64_t date;  /* INTERNALDATE, seconds since the epoch, UTC */
+	int64_t date;  /* INTERNALDATE, seconds since the epoch, UTC; POP3: the Date field's, 0 when that
+	                  is none, from before 1970 or from the future */
 	uint32_t flags; /* enum mail_flag */
 	uint8_t bad;   /* the server could not give this one's header: listed, EIO on read */
+	uint8_t twin;  /* POP3: it shares its UIDL with another, or has none: it can be read, and not
+	                  removed, since nobody can say that it is the right one */
 	struct mail_fields fields;
 };
 

@@ -25,6 +25,12 @@
  * be called.
  *
  * Data handed to a callback is borrowed until the callback returns.
+ *
+ * A POP3 maildrop is an account with one folder, raw name and path "INBOX", of epoch 1 for ever. A
+ * message's UID is a number made of its UIDL (RFC 1939 section 7; wire/pop3_uid_p.h says how), so
+ * that it is the same without any cache; it says nothing of when the message came. The maildrop is
+ * read once, by open(): every other call tells of it as it was then, and a fresh look takes a fresh
+ * connection.
  */
 #ifndef MOUNTMAIL_WIRE_BACKEND_H
 #define MOUNTMAIL_WIRE_BACKEND_H
@@ -73,6 +79,12 @@ enum backend_cap {
 	BACKEND_CAP_LIST_STATUS = 1 << 8,
 	BACKEND_CAP_GMAIL = 1 << 9,   /* X-GM-EXT-1 */
 	BACKEND_CAP_COMPRESS = 1 << 10,
+	/* The mailbox is locked while there is a connection: do what is to be done, then close. */
+	BACKEND_CAP_BRIEF = 1 << 11,
+	/* UIDs do not ascend with time: scans go by scan.known, and last_uid is 0. */
+	BACKEND_CAP_SCATTERED = 1 << 12,
+	/* No message has a UIDL: UIDs are made of size and header, and nothing can be removed. */
+	BACKEND_CAP_NO_UIDL = 1 << 13,
 };
 
 struct backend_server {
@@ -107,12 +119,26 @@ struct backend_scan {
 	 * its body can be fetched as any other.
 	 */
 	bool stub_first;
+	/*
+	 * With BACKEND_CAP_SCATTERED, in place of last_uid: the UIDs that are stored. All others are
+	 * reported in full. Borrowed; ascending, no UID twice; at most BACKEND_KNOWN_MAX.
+	 */
+	const uint32_t *known;
+	size_t known_count;
 };
+
+#define BACKEND_KNOWN_MAX 4000000u
 
 /*
  * The order of calls: begin once; then existing for every UID up to last_uid that is there
  * (ascending), if asked for; then message (ascending) with a batch after every few thousand
  * and at the end. Without begin having returned true nothing else is called.
+ *
+ * With BACKEND_CAP_SCATTERED existing is called for known UIDs, and message for any other. Two
+ * things differ. A UID that was known may be told by message, and not by existing: another message
+ * may be under it now, and nothing that was stored of it (its body, least of all) holds. And
+ * surveyed is not called, though the call ends with OK, when the server does not list all that it
+ * says it has: then nothing may be taken for gone.
  */
 struct backend_scan_sink {
 	void *ctx;
@@ -164,6 +190,9 @@ struct backend_fetch_sink {
 /*
  * A fresh look at some messages of a folder: which of them are there, and who they are. It opens the
  * folder anew (EXAMINE), so that what is told is what the server has and not what it remembers.
+ * POP3: see above; a message that cannot be told from another (mail_message.twin) is not known. Its
+ * date is 0 when the header has no sound one, as in a scan. THROTTLED when something is not listed
+ * and the list may have holes: what is not found is gone only after OK.
  */
 struct backend_verify {
 	const char *raw;      /* borrowed; the folder's raw name */
@@ -182,6 +211,7 @@ struct backend_identity {
 	uint64_t size;          /* bytes, as the server claims */
 	int64_t date;           /* INTERNALDATE, seconds since the epoch */
 	const char *message_id; /* as in mail_fields, so that it can be compared; NULL: none */
+	const char *uidl;       /* POP3; NULL for IMAP. Compare it first: nothing is more certain */
 };
 
 /* begin once; then found (ascending); then deleted (ascending), if asked for. */
@@ -201,7 +231,11 @@ enum backend_step {
 	BACKEND_STEP_MOVE,        /* UID MOVE to another folder (RFC 6851) */
 	BACKEND_STEP_COPY,        /* UID COPY to another folder */
 	BACKEND_STEP_MARK,        /* UID STORE +FLAGS.SILENT (\Deleted); POP3: DELE */
-	BACKEND_STEP_EXPUNGE,     /* UID EXPUNGE (RFC 4315) of exactly these; POP3: QUIT */
+	/*
+	 * UID EXPUNGE (RFC 4315) of exactly these. POP3: QUIT, which ends the connection; what was
+	 * marked and is not in uids is never removed. All other steps POP3 refuses.
+	 */
+	BACKEND_STEP_EXPUNGE,
 	BACKEND_STEP_EXPUNGE_ALL, /* EXPUNGE: all that are marked, by whomever */
 };
 

@@ -167,7 +167,7 @@
 		say_state(w, 7); say_ok(w))                                                   \
 	X(survey_after_messages, SURVEY, CONNECTION_LOST, "after the survey",                 \
 		say_state(w, 7); say_uid(w, 11))                                              \
-	X(survey_batch_first, SURVEY, CONNECTION_LOST, "batches ascend",                      \
+	X(survey_batch_first, SURVEY, CONNECTION_LOST, "come after the survey",               \
 		say_state(w, 7); say_batch(w, 11))                                            \
 	X(survey_uid_zero, SURVEY, CONNECTION_LOST, "survey ascends",                         \
 		say_state(w, 7); say_existing(w, 0, 1))                                       \

@@ -395,6 +395,7 @@ static void put_message(struct frame_writer *writer, const struct mail_message *
 	frame_put_u64(writer, (uint64_t)message->date);
 	frame_put_u32(writer, message->flags);
 	frame_put_u8(writer, message->bad);
+	frame_put_u8(writer, message->twin);
 	frame_put_str(writer, message->uidl);
 	for (int i = 0; i < 4; i++)
 		frame_put_str(writer, NULL);
@@ -470,6 +471,7 @@ static void say_identity(struct frame_writer *writer, uint32_t uid, uint8_t know
 	frame_put_u64(writer, size);
 	frame_put_u64(writer, (uint64_t)date);
 	frame_put_str(writer, message_id);
+	frame_put_str(writer, NULL);
 	frame_end(writer);
 }
 
