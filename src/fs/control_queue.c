@@ -1,9 +1,12 @@
 #include "control_request_p.h"
+#include "notify_p.h"
 #include "queue_p.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <mountmail/base/str.h>
 #include <string.h>
+
+enum { TELL_MS = 2000 };
 
 /* About 250 bytes each. */
 enum { QUEUE_JSON_ROWS_MAX = 100000, QUEUE_TEXT_ROWS_MAX = 2000 };
@@ -37,6 +40,8 @@ static void queue_tell(struct fs_thread *thread, enum journal_verb verb, const c
 		answer_error(out, (int)-count, err.text);
 		return;
 	}
+	/* Who looks as soon as the command returns sees it. */
+	notify_drain(thread->fs->notify, TELL_MS);
 	answer_ok(out);
 	tell_count(out, count, done);
 	if (all)

@@ -22,7 +22,9 @@ struct notify {
 	struct fs *fs;
 	pthread_mutex_t mutex;
 	pthread_cond_t wake;
+	pthread_cond_t rest;  /* one was told */
 	struct notice *first; /* by due */
+	bool telling;
 	bool stopped;
 	bool started;
 	pthread_t id;
@@ -45,6 +47,7 @@ struct notify *notify_create(struct fs *fs)
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&notify->wake, &attr);
+	pthread_cond_init(&notify->rest, &attr);
 	pthread_condattr_destroy(&attr);
 	return notify;
 }
@@ -73,6 +76,7 @@ void notify_destroy(struct notify *notify)
 		return;
 	notify_clear(notify);
 	pthread_cond_destroy(&notify->wake);
+	pthread_cond_destroy(&notify->rest);
 	pthread_mutex_destroy(&notify->mutex);
 	pthread_mutex_destroy(&notify->size_mutex);
 	free(notify);
@@ -129,6 +133,8 @@ static struct notice *notify_take(struct notify *notify)
 	struct notice *notice = NULL;
 
 	pthread_mutex_lock(&notify->mutex);
+	notify->telling = false;
+	pthread_cond_broadcast(&notify->rest);
 	while (!notify->stopped && !notice) {
 		struct timespec at;
 
@@ -141,10 +147,24 @@ static struct notice *notify_take(struct notify *notify)
 			pthread_cond_timedwait(&notify->wake, &notify->mutex, &at);
 		} else {
 			notify->first = notice->next;
+			notify->telling = true;
 		}
 	}
 	pthread_mutex_unlock(&notify->mutex);
 	return notice;
+}
+
+void notify_drain(struct notify *notify, int64_t timeout_ms)
+{
+	int64_t now = clock_now_ms();
+	struct timespec end = clock_at_ms(now + timeout_ms);
+	int result = 0;
+
+	pthread_mutex_lock(&notify->mutex);
+	while (!notify->stopped && result == 0 &&
+		(notify->telling || (notify->first && notify->first->due_ms <= now)))
+		result = pthread_cond_timedwait(&notify->rest, &notify->mutex, &end);
+	pthread_mutex_unlock(&notify->mutex);
 }
 
 static void *notify_run(void *ctx)

@@ -30,6 +30,12 @@ void notify_attributes(struct notify *notify, uint64_t inode);
 void notify_contents(struct notify *notify, uint64_t inode);
 
 /*
+ * Waits until the kernel was told all that is to be told by now, but no longer than timeout_ms. Not on
+ * a thread that serves requests.
+ */
+void notify_drain(struct notify *notify, int64_t timeout_ms);
+
+/*
  * Something was removed from a directory through the mount. The kernel knows, and asks for the
  * directory's times again; but an answer to a GETATTR that was made before may come after, and
  * it would believe that one for ever. So it is told once more, for many removals together.

@@ -11,6 +11,7 @@
 #include <mountmail/store/folders.h>
 #include <mountmail/sync/account.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,10 +50,10 @@ struct account {
 	pthread_t worker;
 	/* Removals stay in the journal: what becomes of them there is up to the test. */
 	struct journal *journal;
-	bool refuse_removal; /* with -ENOSPC */
-	unsigned flushes;
-	enum account_state state;
-	const char *removal_error;
+	atomic_bool refuse_removal; /* with -ENOSPC */
+	atomic_uint flushes;
+	enum account_state state; /* set before the mount is asked */
+	_Atomic(const char *) removal_error;
 };
 
 static inline int fake_store_body(struct account *account, int64_t folder_id, uint32_t uid)
@@ -300,9 +301,9 @@ void account_status(struct account *account, struct account_status *status_out)
 		.connections = 1,
 		.wire_pids = {4711},
 		.wire_count = 1};
-	if (account->removal_error)
+	if (atomic_load(&account->removal_error))
 		snprintf(status_out->removal_error, sizeof(status_out->removal_error), "%s",
-			account->removal_error);
+			atomic_load(&account->removal_error));
 }
 
 int account_remove(struct account *account, struct store_reader *reader, int64_t folder_id,
