@@ -226,11 +226,13 @@ static uint32_t removal_pause(const struct removal *removal, const struct remova
 
 	switch (removal->end) {
 	case REMOVAL_DONE:
-		return removal->marked ? tuning->marked_ms : 0;
+		/* What was removed while this ran does not wait for others to change their
+		 * marks. */
+		return removal->marked && !removal->account->removals.first_ms
+			       ? tuning->marked_ms
+			       : 0;
 	case REMOVAL_LOST:
-		/* The server may be at it still: what it does now is not to be done twice. */
-		return place->failures > 1 && pause > tuning->resume_ms ? pause
-									: tuning->resume_ms;
+		return place->failures > 1 ? pause : 0;
 	case REMOVAL_LATER:
 	case REMOVAL_FAILED:
 	case REMOVAL_THROTTLED:
@@ -251,6 +253,8 @@ static void removal_reckon(struct removal *removal)
 	pause = removal_pause(removal, place);
 	if (removal->end == REMOVAL_DONE)
 		place->failures = 0;
+	if (removal->end == REMOVAL_LOST)
+		removals->resume_at_ms = clock_now_ms() + removal->account->tuning.resume_ms;
 	removal_reckon_chunk(removal, place);
 	place->not_before_ms = pause ? clock_now_ms() + pause : 0;
 }

@@ -37,6 +37,12 @@ struct removals {
 	int64_t due_ms;	  /* something may be sent from then on; INT64_MAX: nothing is there */
 	int64_t first_ms; /* of those that gather: the first's time, 0: none */
 	int64_t final_ms; /* when the last final one was made */
+	/*
+	 * Until then the server may still be at what a connection that was lost, or a mount
+	 * that ended, asked it for: a copy that comes into being now must be seen before
+	 * another is made. Nobody's hurry changes that.
+	 */
+	int64_t resume_at_ms;
 	int64_t sync_at_ms; /* the journal is to be on disk by then; 0: it is */
 	struct trash trash;
 	bool trash_known; /* the server's folders were listed since the start; until then

@@ -30,6 +30,7 @@ static bool removals_met_place(void *ctx, int64_t place)
 int removals_init(struct account *account, struct store_reader *reader)
 {
 	struct removals *removals = &account->removals;
+	struct journal_counts counts;
 	bool any = false;
 	int result = 0;
 
@@ -42,6 +43,9 @@ int removals_init(struct account *account, struct store_reader *reader)
 		result = store_folders_all(reader, removals_met_folder, &removals->trash);
 	if (any)
 		removals->due_ms = clock_now_ms();
+	journal_counts(account->conf.journal, &counts);
+	if (counts.sent)
+		removals->resume_at_ms = clock_now_ms() + account->tuning.resume_ms;
 	return result;
 }
 
@@ -57,7 +61,7 @@ bool removals_due(const struct account *account, int64_t now_ms)
 	const struct removals *removals = &account->removals;
 
 	return removals->trash_known && !removals->running && now_ms >= removals->due_ms &&
-	       now_ms >= account->queue.hold_until_ms;
+	       now_ms >= removals->resume_at_ms && now_ms >= account->queue.hold_until_ms;
 }
 
 bool removals_take(struct account *account, int64_t now_ms)
@@ -80,11 +84,13 @@ bool removals_take(struct account *account, int64_t now_ms)
 int64_t removals_next_due(const struct account *account)
 {
 	const struct removals *removals = &account->removals;
+	int64_t due = removals->due_ms;
 
-	if (!removals->trash_known || removals->running || removals->due_ms == INT64_MAX)
+	if (!removals->trash_known || removals->running || due == INT64_MAX)
 		return INT64_MAX;
-	return removals->due_ms > account->queue.hold_until_ms ? removals->due_ms
-							       : account->queue.hold_until_ms;
+	if (due < removals->resume_at_ms)
+		due = removals->resume_at_ms;
+	return due > account->queue.hold_until_ms ? due : account->queue.hold_until_ms;
 }
 
 void removals_set_trash(struct account *account, struct trash *trash)
