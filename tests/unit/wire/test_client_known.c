@@ -27,6 +27,7 @@ struct rig {
 	struct backend *client;
 	struct backend_result result;
 	struct buf heard;
+	size_t existing;
 	bool hung_up;
 };
 
@@ -106,6 +107,7 @@ static bool on_existing(void *ctx, uint32_t uid, uint32_t flags)
 {
 	struct rig *rig = ctx;
 
+	rig->existing++;
 	buf_printf(&rig->heard, "have %u|", uid);
 	return true;
 }
@@ -293,15 +295,6 @@ static void tell_known(const struct backend_scan *scan, const struct backend_sca
 	sink->surveyed(sink->ctx);
 }
 
-static size_t count_of(const struct buf *heard, const char *word)
-{
-	size_t count = 0;
-
-	for (const char *at = heard->data; (at = strstr(at, word)); at++)
-		count++;
-	return count;
-}
-
 static void test_a_large_maildrop(void **state)
 {
 	const size_t count = 2 * FRAME_KNOWN_UIDS + 17;
@@ -314,8 +307,9 @@ static void test_a_large_maildrop(void **state)
 	rig.tell = tell_known;
 	rig_scan(&rig, known, count, true);
 	assert_string_equal(rig.result.text, "");
-	assert_int_equal(count_of(&rig.heard, "have"), count);
-	assert_int_equal(count_of(&rig.heard, "all"), 1);
+	assert_int_equal(rig.existing, count);
+	assert_true(rig.heard.len > 4);
+	assert_string_equal(rig.heard.data + rig.heard.len - 5, "|all|");
 	/* And nothing of it stays behind. */
 	rig_scan(&rig, known, 2, true);
 	assert_string_equal(rig.heard.data, "have 7|have 10|all|");
