@@ -11,14 +11,14 @@ from pathlib import Path
 WAIT = 60  # seconds; generous, since a sanitised build on a busy machine is slow
 
 
-def until(condition, what, seconds=WAIT):
+def until(condition, what, seconds=WAIT, pause=0.05):
     end = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         assert time.monotonic() < end, f'timed out: {what}'
-        time.sleep(0.05)
+        time.sleep(pause)
 
 
 def mounted(point):
