@@ -30,6 +30,7 @@ struct added {
 	uint64_t size;
 	int64_t date;
 	bool bad;
+	bool twin;
 	size_t texts;
 	uint32_t lengths[BATCH_TEXTS]; /* BATCH_TEXT_NULL: it has none */
 };
@@ -90,6 +91,7 @@ void store_batch_add(struct store_batch *batch, const struct mail_message *messa
 		.size = message->size,
 		.date = message->date,
 		.bad = message->bad,
+		.twin = message->twin,
 		.texts = batch->texts.len};
 	for (size_t i = 0; i < BATCH_TEXTS; i++) {
 		size_t len = texts[i] ? strlen(texts[i]) : 0;
@@ -144,7 +146,8 @@ static int batch_insert_one(struct store_batch *batch, const struct added *added
 	db_bind_int(stmt, 1, message_row(batch->folder, added->uid));
 	db_bind_int(stmt, 2, (int64_t)added->size);
 	db_bind_int(stmt, 3, added->date);
-	db_bind_int(stmt, 4, added->bad ? MESSAGE_STATE_BAD : 0);
+	db_bind_int(stmt, 4,
+		(added->bad ? MESSAGE_STATE_BAD : 0) | (added->twin ? MESSAGE_STATE_TWIN : 0));
 	db_bind_int(stmt, 5, added->flags);
 	for (size_t i = 0; i < BATCH_TEXTS; i++) {
 		if (added->lengths[i] == BATCH_TEXT_NULL)

@@ -11,7 +11,7 @@
 
 #define ROW_COLUMNS                                                                            \
 	"SELECT id, state, final, released, size, date, at, tries, copied, copy_epoch,"        \
-	" copy_from, copy_raw, reason, name, message_id FROM removals "
+	" copy_from, copy_raw, reason, name, message_id, uidl FROM removals "
 
 const char *journal_state_name(enum journal_state state)
 {
@@ -41,6 +41,7 @@ void journal_place_finish(struct journal_place *place)
 void journal_row_finish(struct journal_row *row)
 {
 	free(row->message_id);
+	free(row->uidl);
 	free(row->name);
 	free(row->copy_raw);
 	free(row->reason);
@@ -74,6 +75,7 @@ static struct journal_row row_read(sqlite3_stmt *stmt)
 		.reason = db_column_text(stmt, 12),
 		.name = db_column_text(stmt, 13),
 		.message_id = db_column_text(stmt, 14),
+		.uidl = db_column_text(stmt, 15),
 	};
 }
 

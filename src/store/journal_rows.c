@@ -53,7 +53,7 @@ static int row_insert(struct journal *journal, int64_t id, const struct journal_
 {
 	sqlite3_stmt *stmt = db_prepare(&journal->db,
 		"INSERT OR IGNORE INTO removals VALUES"
-		" (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)");
+		" (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)");
 	int result;
 
 	db_bind_int(stmt, 1, id);
@@ -71,6 +71,7 @@ static int row_insert(struct journal *journal, int64_t id, const struct journal_
 	db_bind_text(stmt, 13, text_of(row->reason));
 	db_bind_text(stmt, 14, text_of(row->name));
 	db_bind_text(stmt, 15, row->message_id);
+	db_bind_text(stmt, 16, row->uidl);
 	result = db_run(&journal->db, stmt);
 	return result < 0 ? result : db_changed(&journal->db) > 0;
 }

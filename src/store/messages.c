@@ -30,6 +30,7 @@ static void message_from_row(
 		.mail.size = (uint64_t)sqlite3_column_int64(stmt, 1),
 		.mail.date = sqlite3_column_int64(stmt, 2),
 		.mail.bad = (state & MESSAGE_STATE_BAD) != 0,
+		.mail.twin = (state & MESSAGE_STATE_TWIN) != 0,
 		.mail.flags = (uint32_t)sqlite3_column_int64(stmt, 4),
 		.mail.fields.sender = db_column_borrow(stmt, 5),
 		.mail.fields.subject = db_column_borrow(stmt, 6),

@@ -20,6 +20,7 @@ static inline int64_t message_row(int64_t folder, uint32_t uid)
 enum message_state {
 	MESSAGE_STATE_VERIFIED = 1 << 0, /* the size is that of a body that was seen */
 	MESSAGE_STATE_BAD = 1 << 1,	 /* the server could not give its header */
+	MESSAGE_STATE_TWIN = 1 << 2,	 /* it cannot be told from another (mail_message.twin) */
 };
 
 #endif

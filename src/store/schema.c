@@ -89,7 +89,8 @@ static const char *const journal_steps[] = {
 	" copy_raw TEXT NOT NULL,"
 	" reason TEXT NOT NULL,"
 	" name TEXT NOT NULL,"
-	" message_id TEXT);",
+	" message_id TEXT,"
+	" uidl TEXT);",
 };
 
 #define STEPS(list) list, sizeof(list) / sizeof((list)[0])

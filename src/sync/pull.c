@@ -1,116 +1,16 @@
-#include "worker_p.h"
+#include "pull_p.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <mountmail/base/log.h>
-#include <mountmail/store/messages.h>
+#include <mountmail/base/xalloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A folder that is another at each look: three tries, then later. */
 #define PULL_TRIES 3
 /* One poll in so many asks for the flags of all messages, though nothing came or went. */
 #define PULL_SURVEY_EVERY 10u
-
-/* Why a sink ended the scan. */
-enum pull_stop {
-	PULL_NOT_STOPPED,
-	PULL_NEW_EPOCH, /* what is stored is of another folder: begin anew */
-	PULL_SURVEY,	/* something came or went: all is to be compared */
-	PULL_YIELD,
-	PULL_AGAIN, /* something else is to be asked for from here on */
-	PULL_STORE, /* the store failed, error says how */
-	PULL_GONE,  /* the folder went from the store */
-	PULL_SHUTDOWN,
-};
-
-/* One look at one folder. */
-struct pull {
-	struct worker *worker;
-	struct account *account;
-	struct look *look;
-	struct store_folder folder; /* as of the last read of its row */
-	struct store_batch *batch;
-	struct backend_scan scan;
-	bool quiet;	   /* no survey when the folder looks as it did */
-	uint32_t uidnext;  /* as told by begin */
-	uint32_t exists;   /* likewise */
-	uint32_t last_uid; /* the highest that is in the store or was reported */
-	enum pull_stop stop;
-	bool asking;	      /* headers are being asked for */
-	uint32_t batch_count; /* messages of it so far */
-	bool stepped;	      /* a batch is in the store */
-	struct error error;
-};
-
-static bool pull_halt(struct pull *pull, enum pull_stop why)
-{
-	pull->stop = why;
-	return false;
-}
-
-static bool pull_store_failed(struct pull *pull, int result)
-{
-	return pull_halt(pull, result == -ENOENT ? PULL_GONE : PULL_STORE);
-}
-
-/* The folder's messages are others than those in the store. False: not stored. */
-static bool pull_begin_epoch(struct pull *pull, uint64_t epoch)
-{
-	struct account *account = pull->account;
-	bool shown = pull->folder.listed != STORE_LISTED_NEVER || pull->folder.messages;
-	int result;
-
-	pthread_mutex_lock(&account->epoch_mutex);
-	result = store_folder_new_epoch(account->store, pull->folder.id, epoch, &pull->error);
-	account->resets += shown;
-	pthread_mutex_unlock(&account->epoch_mutex);
-	if (result < 0)
-		return pull_store_failed(pull, result);
-	if (!shown)
-		return true;
-	log_info("%s: folder %" PRId64 " is numbered anew (UIDVALIDITY %" PRIu64
-		 ", was %" PRIu64 "); it is listed again",
-		account->conf.name, pull->folder.id, epoch, pull->folder.epoch);
-	if (account->events->folder_reset)
-		account->events->folder_reset(account->events->ctx, pull->folder.id);
-	return true;
-}
-
-/*
- * A server without UIDVALIDITY promises nothing from one session to the next: what an earlier
- * one left in the store is not believed.
- */
-static bool pull_is_unsure(struct pull *pull)
-{
-	struct account *account = pull->account;
-	bool first;
-
-	if (pull->folder.epoch)
-		return false;
-	pthread_mutex_lock(&account->mutex);
-	first = id_set_add(&account->relisted, pull->folder.id);
-	pthread_mutex_unlock(&account->mutex);
-	return first && pull->folder.messages;
-}
-
-/*
- * UIDNEXT never goes down, unless the folder was deleted and made again under the same
- * UIDVALIDITY; or the server's UIDNEXT is none, and then it would look so each time.
- */
-static bool pull_is_lower(struct pull *pull, uint32_t uidnext)
-{
-	const struct store_folder *folder = &pull->folder;
-	struct account *account = pull->account;
-	bool liar;
-
-	if (!uidnext || !folder->last_uid ||
-		(uidnext > folder->last_uid && uidnext >= folder->uidnext))
-		return false;
-	pthread_mutex_lock(&account->mutex);
-	liar = id_set_has(&account->liars, folder->id);
-	pthread_mutex_unlock(&account->mutex);
-	return !liar;
-}
 
 /* After a look, complete or not: whether its UIDNEXT was above what it held. */
 static void pull_judge_uidnext(struct pull *pull)
@@ -127,133 +27,6 @@ static void pull_judge_uidnext(struct pull *pull)
 	pthread_mutex_unlock(&account->mutex);
 }
 
-/* What was to be passed over may have gone meanwhile; the next one is not to blame for it. */
-static bool pull_may_stub(struct pull *pull)
-{
-	struct narrow *narrow = &pull->look->narrow;
-
-	if (!pull->scan.stub_first || narrow_stub_stands(narrow, pull->exists))
-		return true;
-	narrow->stub = false;
-	return pull_halt(pull, PULL_AGAIN);
-}
-
-/*
- * Whether nothing came or went, by two numbers: what comes raises UIDNEXT, and what goes
- * without anything coming makes fewer.
- */
-static bool pull_is_same(const struct pull *pull, const struct backend_folder_state *state)
-{
-	return state->exists == pull->folder.messages && state->uidnext == pull->folder.uidnext;
-}
-
-static bool pull_on_begin(void *ctx, const struct backend_folder_state *state)
-{
-	struct pull *pull = ctx;
-	const struct store_folder *folder = &pull->folder;
-	bool renumbered = state->epoch != folder->epoch;
-	bool unsure = pull_is_unsure(pull);
-	bool lower = pull_is_lower(pull, state->uidnext);
-
-	if (pull->account->stopping)
-		return pull_halt(pull, PULL_SHUTDOWN);
-	pull->uidnext = state->uidnext;
-	pull->exists = state->exists;
-	pull->asking = !pull->scan.survey;
-	if (!renumbered && !unsure && !lower) {
-		if (pull->quiet && !pull_is_same(pull, state))
-			return pull_halt(pull, PULL_SURVEY);
-		return pull_may_stub(pull);
-	}
-	pull->last_uid = 0;
-	if (!pull_begin_epoch(pull, state->epoch))
-		return false;
-	pull->look->narrow = (struct narrow){0};
-	/* Where nothing was stored the scan goes on, from the first message. */
-	return (!folder->last_uid && !pull->scan.stub_first) || pull_halt(pull, PULL_NEW_EPOCH);
-}
-
-static bool pull_on_existing(void *ctx, uint32_t uid, uint32_t flags)
-{
-	struct pull *pull = ctx;
-
-	store_batch_keep(pull->batch, uid, flags);
-	return !pull->account->stopping || pull_halt(pull, PULL_SHUTDOWN);
-}
-
-static bool pull_on_surveyed(void *ctx)
-{
-	struct pull *pull = ctx;
-
-	store_batch_drop_unkept(pull->batch, pull->scan.last_uid);
-	pull->asking = true;
-	return true;
-}
-
-static bool pull_on_message(void *ctx, const struct mail_message *message)
-{
-	struct pull *pull = ctx;
-
-	if (pull->look->narrow.stub)
-		log_warning(
-			"%s: folder %" PRId64 ": uid %" PRIu32
-			" is listed without its header: the connection broke %u times in a row "
-			"when it was asked for",
-			pull->account->conf.name, pull->folder.id, message->uid,
-			pull->look->narrow.losses);
-	pull->batch_count++;
-	store_batch_add(pull->batch, message);
-	return !pull->account->stopping || pull_halt(pull, PULL_SHUTDOWN);
-}
-
-static bool pull_commit(struct pull *pull, uint32_t through, bool complete)
-{
-	const struct account_events *events = pull->account->events;
-	struct store_batch_end end = {
-		.last_uid = through, .uidnext = pull->uidnext, .complete = complete};
-	struct store_changes changes;
-	int result = store_batch_commit(pull->batch, &end, &changes, &pull->error);
-
-	if (result < 0)
-		return pull_store_failed(pull, result);
-	if ((changes.added || changes.gone_count || changes.reflagged) &&
-		events->folder_changed)
-		events->folder_changed(events->ctx, pull->folder.id, &changes);
-	store_changes_finish(&changes);
-	return true;
-}
-
-/* A long listing is no silence: not for who waits for its end, nor for those behind it. */
-static void pull_is_moving(struct pull *pull)
-{
-	struct account *account = pull->account;
-
-	pthread_mutex_lock(&account->mutex);
-	waits_extend(&account->waits, &pull->look->waits, account->conf.timeout_ms);
-	queue_extend(&account->queue, &account->waits, account->conf.timeout_ms);
-	pthread_mutex_unlock(&account->mutex);
-}
-
-static bool pull_on_batch(void *ctx, uint32_t through)
-{
-	struct pull *pull = ctx;
-	bool widen;
-
-	if (!pull_commit(pull, through, false))
-		return false;
-	pull->last_uid = through;
-	pull->stepped = true;
-	pull_is_moving(pull);
-	widen = narrow_came(&pull->look->narrow, pull->batch_count);
-	pull->batch_count = 0;
-	account_status_changed(pull->account);
-	if (pull->account->stopping)
-		return pull_halt(pull, PULL_SHUTDOWN);
-	if (worker_should_yield(pull->worker, pull->look))
-		return pull_halt(pull, PULL_YIELD);
-	return !widen || pull_halt(pull, PULL_AGAIN);
-}
-
 /*
  * What was stored before the folder was cut off a moment ago is not surveyed at each
  * continuation: a long listing that makes way often would do little else. One survey follows it
@@ -261,6 +34,8 @@ static bool pull_on_batch(void *ctx, uint32_t through)
  */
 static bool pull_wants_survey(const struct pull *pull)
 {
+	if (pull->scattered)
+		return true;
 	return pull->folder.last_uid && !pull->look->narrow.most &&
 	       (pull->folder.listed == STORE_LISTED_FULLY || !pull->look->partly);
 }
@@ -284,6 +59,33 @@ static bool pull_may_be_quiet(const struct pull *pull)
 	       !look->partly;
 }
 
+static bool pull_know(void *ctx, const struct store_message *message)
+{
+	struct pull *pull = ctx;
+
+	if (pull->known_count == pull->known_cap) {
+		pull->known_cap = pull->known_cap ? pull->known_cap * 2 : 1024;
+		pull->known = xreallocarray(pull->known, pull->known_cap, sizeof(*pull->known));
+	}
+	pull->known[pull->known_count++] = message->mail.uid;
+	return true;
+}
+
+/* What the scan is to go by where UIDs say nothing of time. 0 or -EIO. */
+static int pull_read_known(struct pull *pull)
+{
+	struct account *account = pull->account;
+
+	pthread_mutex_lock(&account->mutex);
+	pull->scattered = account->caps & BACKEND_CAP_SCATTERED;
+	pthread_mutex_unlock(&account->mutex);
+	pull->known_count = 0;
+	if (!pull->scattered)
+		return 0;
+	return store_messages_walk(
+		pull->worker->reader, pull->folder.id, 0, STORE_COLUMNS_NAME, pull_know, pull);
+}
+
 static void pull_scan(struct pull *pull, struct backend_result *result)
 {
 	struct worker *worker = pull->worker;
@@ -299,16 +101,19 @@ static void pull_scan(struct pull *pull, struct backend_result *result)
 	pull->quiet = pull_may_be_quiet(pull);
 	pull->stop = PULL_NOT_STOPPED;
 	pull->asking = false;
+	pull->surveyed = false;
 	pull->batch_count = 0;
 	pull->uidnext = 0;
 	pull->last_uid = pull->folder.last_uid;
 	pull->scan = (struct backend_scan){
 		.raw = pull->folder.raw,
 		.epoch = pull->folder.epoch,
-		.last_uid = pull->folder.last_uid,
+		.last_uid = pull->scattered ? 0 : pull->folder.last_uid,
 		.survey = !pull->quiet && pull_wants_survey(pull),
 		.most = pull->look->narrow.most,
 		.stub_first = pull->look->narrow.stub,
+		.known = pull->known,
+		.known_count = pull->known_count,
 	};
 	pull->batch = store_batch_create(pull->account->store, pull->folder.id);
 	worker->backend->ops->scan(worker->backend, &pull->scan, &sink, result);
@@ -382,11 +187,14 @@ static enum look_end pull_end(struct pull *pull, struct backend_result *result)
 	return LOOK_FAILED;
 }
 
-/* The folder's row. 0, -ENOENT, -EIO. */
+/* The folder's row, and what is stored of it. 0, -ENOENT, -EIO. */
 static int pull_read_folder(struct pull *pull)
 {
+	int result;
+
 	store_folder_finish(&pull->folder);
-	return store_folder_by_id(pull->worker->reader, pull->look->folder, &pull->folder);
+	result = store_folder_by_id(pull->worker->reader, pull->look->folder, &pull->folder);
+	return result < 0 ? result : pull_read_known(pull);
 }
 
 /* Whether the folder is to be scanned once more, at once. */
@@ -428,5 +236,6 @@ void pull_run(struct worker *worker, struct look *look)
 			break;
 	}
 	store_folder_finish(&pull.folder);
+	free(pull.known);
 	look_conclude(worker, look, end, &result, pull.stepped);
 }

@@ -198,9 +198,13 @@ static void removal_work(struct removal *removal)
 	removal->end = REMOVAL_DONE;
 	if (!removal_sort(removal) || !removal_list(removal, ITEM_ASKED))
 		return;
-	if (removal_look_first(removal) && removal_look_copies(removal) &&
-		removal_send_to_trash(removal) && removal_send_expunge(removal))
+	if (!removal_look_first(removal) || !removal_look_copies(removal) ||
+		!removal_send_to_trash(removal) || !removal_send_expunge(removal))
+		return;
+	if (!(removal->caps & BACKEND_CAP_BRIEF))
 		removal_look_last(removal);
+	else if (removal_list(removal, ITEM_SENT))
+		removal->end = REMOVAL_CLOSE;
 }
 
 /* How many rows come next: fewer after a loss, and more again step by step. */
@@ -233,6 +237,8 @@ static uint32_t removal_pause(const struct removal *removal, const struct remova
 			       : 0;
 	case REMOVAL_LOST:
 		return place->failures > 1 ? pause : 0;
+	case REMOVAL_CLOSE:
+		return 0;
 	case REMOVAL_LATER:
 	case REMOVAL_FAILED:
 	case REMOVAL_THROTTLED:
@@ -306,6 +312,8 @@ static void removal_conclude(struct removal *removal)
 		account_hold(account, removal->result.retry_ms);
 	else if (removal->end == REMOVAL_LOST)
 		worker_lost(removal->worker, &removal->result);
+	else if (removal->end == REMOVAL_CLOSE)
+		worker_close(removal->worker);
 	account->removals.running = false;
 	account->removals.due_ms = clock_now_ms();
 	pthread_cond_broadcast(&account->work);

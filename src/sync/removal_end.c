@@ -147,11 +147,15 @@ bool removal_settle(struct removal *removal, enum item_step step, enum journal_s
 }
 
 /* What becomes of a row that was tried in vain once more. */
-static enum journal_state vain_state(const struct journal_row *row)
+static enum journal_state vain_state(
+	const struct removal *removal, const struct journal_row *row)
 {
 	if (row->tries + 1 >= REMOVALS_TRIES)
 		return JOURNAL_HELD;
-	return row->state == JOURNAL_QUEUED ? JOURNAL_QUEUED : JOURNAL_SENT;
+	/* Where the look came on another connection, nothing is under way any more. */
+	if (row->state == JOURNAL_QUEUED || (removal->caps & BACKEND_CAP_BRIEF))
+		return JOURNAL_QUEUED;
+	return JOURNAL_SENT;
 }
 
 /* The items of a step that get this state. */
@@ -162,7 +166,7 @@ static bool vain_some(struct removal *removal, enum item_step step, enum journal
 	for (size_t i = 0; i < removal->count; i++) {
 		const struct removal_item *item = &removal->items[i];
 
-		if (settle_takes(item, step) && vain_state(&item->row) == state)
+		if (settle_takes(item, step) && vain_state(removal, &item->row) == state)
 			removal->uids[removal->listed++] = item->row.uid;
 	}
 	if (removal->listed)

@@ -11,6 +11,8 @@ bool removal_is_same(const struct journal_row *row, const struct backend_identit
 
 	if (!identity->known)
 		return false;
+	if (row->uidl || identity->uidl)
+		return row->uidl && identity->uidl && strcmp(row->uidl, identity->uidl) == 0;
 	if (!row->message_id && !identity->message_id)
 		return size && date;
 	return row->message_id && identity->message_id &&
@@ -28,6 +30,9 @@ static bool removal_is_copy(
 		return removal_is_same(row, identity);
 	return identity->known && row->size == identity->size;
 }
+
+static const char look_still[] =
+	"the server said that it removed the message, and still has it";
 
 /* A look at the folder's own messages. */
 struct look_here {
@@ -51,7 +56,10 @@ static bool here_on_first(void *ctx, const struct backend_identity *identity)
 
 	if (!item || item->step != ITEM_ASKED)
 		return true;
-	if (removal_is_same(&item->row, identity))
+	/* It was sent on the connection before, whose end should have been its own. */
+	if ((removal->caps & BACKEND_CAP_BRIEF) && item->row.state == JOURNAL_SENT)
+		item->step = ITEM_STILL;
+	else if (removal_is_same(&item->row, identity))
 		item->step = item->row.copied || !removal->trash ? ITEM_EXPUNGE : ITEM_TO_TRASH;
 	else
 		item->step = identity->known ? ITEM_OTHER : ITEM_UNKNOWN;
@@ -81,6 +89,7 @@ bool removal_look_first(struct removal *removal)
 		return removal_over(removal);
 	worker_prove(removal->worker);
 	return removal_confirm(removal, ITEM_ASKED) &&
+	       removal_vain(removal, ITEM_STILL, look_still) &&
 	       removal_settle(removal, ITEM_OTHER, JOURNAL_PARKED,
 		       "the server has another message under this number now; nothing was "
 		       "removed") &&
@@ -112,8 +121,7 @@ bool removal_look_last(struct removal *removal)
 	if (!removal_verify(removal, &verify, &sink))
 		return removal_over(removal);
 	return removal_confirm(removal, ITEM_SENT) &&
-	       removal_vain(removal, ITEM_STILL,
-		       "the server said that it removed the message, and still has it");
+	       removal_vain(removal, ITEM_STILL, look_still);
 }
 
 /* What carries \Deleted. */

@@ -33,6 +33,7 @@ struct removal_item {
 /* How a run ended; removal_conclude says what becomes of it. */
 enum removal_end {
 	REMOVAL_DONE,  /* all of the chunk was seen to its end */
+	REMOVAL_CLOSE, /* what was sent is seen on the next connection */
 	REMOVAL_LATER, /* some rows are to be tried again */
 	REMOVAL_LOST,
 	REMOVAL_THROTTLED,

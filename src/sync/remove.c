@@ -277,6 +277,7 @@ static int remove_note(struct account *account, const struct remove *remove, con
 		.size = remove->message.claim,
 		.date = mail->date,
 		.message_id = mail->fields.message_id,
+		.uidl = mail->uidl,
 		.name = (char *)(uintptr_t)name, /* borrowed, as all of them here */
 		.at = clock_wall_s(),
 		.copy_raw = (char *)(uintptr_t) "",
@@ -303,10 +304,12 @@ int account_remove(struct account *account, struct store_reader *reader, int64_t
 	result = remove_read(reader, folder_id, epoch, uid, &remove);
 	if (result < 0)
 		return result;
-	if (remove.message.mail.bad) {
+	if (remove.message.mail.bad || remove.message.mail.twin) {
 		/* Before a removal it is made sure that the message is this one. */
-		log_warning("%s: %s is not removed: the server never said what message it is",
-			account->conf.name, name);
+		log_warning("%s: %s is not removed: %s", account->conf.name, name,
+			remove.message.mail.bad
+				? "the server never said what message it is"
+				: "the server gives no name (UIDL) to it alone");
 		remove_finish(&remove);
 		return -EPERM;
 	}

@@ -374,6 +374,13 @@ void fake_set_pace(struct fake_account *account, uint32_t ms)
 	fake_unlock(account);
 }
 
+void fake_set_partial(struct fake_account *account, bool partial)
+{
+	fake_lock(account);
+	account->partial = partial;
+	fake_unlock(account);
+}
+
 void fake_set_caps(struct fake_account *account, uint32_t caps)
 {
 	fake_lock(account);

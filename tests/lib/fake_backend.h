@@ -75,6 +75,8 @@ void fake_set_piece(struct fake_account *account, size_t bytes);
 void fake_set_pace(struct fake_account *account, uint32_t ms);
 /* What open says it can do, and remove goes by; UIDPLUS and MOVE unless told. */
 void fake_set_caps(struct fake_account *account, uint32_t caps);
+/* Scans of scattered UIDs do not end their survey: the server lists but a part. Before use. */
+void fake_set_partial(struct fake_account *account, bool partial);
 /* remove says OK, and does nothing. */
 void fake_set_lying(struct fake_account *account, bool lying);
 

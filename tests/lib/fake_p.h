@@ -39,6 +39,7 @@ struct fake_account {
 	struct fake_entry *script; /* owned; oldest first */
 	struct fake_counts counts;
 	struct buf log;
+	bool partial; /* set before it is used by others */
 	unsigned batch;
 	uint32_t pace_ms;
 	uint32_t caps;

@@ -36,6 +36,35 @@ void fake_snapshot_finish(struct fake_snapshot *snapshot)
 	free(snapshot->poison);
 }
 
+static bool fake_is_known(const struct backend_scan *scan, uint32_t uid)
+{
+	for (size_t i = 0; i < scan->known_count; i++)
+		if (scan->known[i] == uid)
+			return true;
+	return false;
+}
+
+/* Where UIDs do not ascend with time: what is known and there; the others are left. */
+static bool fake_survey_known(struct fake_run *run, struct fake_snapshot *snapshot,
+	const struct backend_scan *scan, const struct backend_scan_sink *sink)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < snapshot->count; i++) {
+		struct mail_message *message = &snapshot->messages[i];
+
+		if (!fake_is_known(scan, message->uid)) {
+			snapshot->messages[kept++] = *message;
+			continue;
+		}
+		if (!sink->existing(sink->ctx, message->uid, message->flags))
+			fake_stopped(run);
+		mail_message_finish(message);
+	}
+	snapshot->count = kept;
+	return run->account->partial || sink->surveyed(sink->ctx) || fake_stopped(run);
+}
+
 static bool fake_survey(struct fake_run *run, const struct fake_snapshot *snapshot,
 	uint32_t last_uid, const struct backend_scan_sink *sink)
 {
@@ -104,7 +133,7 @@ static bool fake_messages(struct fake_run *run, const struct fake_snapshot *snap
 }
 
 static void fake_scan_run(struct fake_run *run, const struct backend_scan *scan,
-	const struct fake_snapshot *snapshot, const struct backend_scan_sink *sink)
+	struct fake_snapshot *snapshot, const struct backend_scan_sink *sink)
 {
 	if (!sink->begin(sink->ctx, &snapshot->state)) {
 		fake_stopped(run);
@@ -112,6 +141,11 @@ static void fake_scan_run(struct fake_run *run, const struct backend_scan *scan,
 	}
 	if (scan->epoch && scan->epoch != snapshot->state.epoch) {
 		fake_new_epoch(run, scan->raw);
+		return;
+	}
+	if (run->account->caps & BACKEND_CAP_SCATTERED) {
+		if (fake_survey_known(run, snapshot, scan, sink))
+			fake_messages(run, snapshot, scan, sink);
 		return;
 	}
 	if (!scan->survey || fake_survey(run, snapshot, scan->last_uid, sink))

@@ -52,6 +52,7 @@ static bool fake_found(const struct backend_verify *verify, const struct mail_me
 		identity.size = mail->size;
 		identity.date = mail->date;
 		identity.message_id = mail->fields.message_id;
+		identity.uidl = mail->uidl;
 	}
 	return sink->found(sink->ctx, &identity);
 }

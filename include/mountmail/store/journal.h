@@ -58,7 +58,8 @@ struct journal_row {
 	bool released;      /* the user said that it was meant: the brake does not take it again */
 	uint64_t size;      /* fingerprint: as the server claimed it, ... */
 	int64_t date;       /* ... INTERNALDATE, seconds since the epoch, ... */
-	char *message_id;   /* ... owned, NULL for none */
+	char *message_id;   /* ... owned, NULL for none, ... */
+	char *uidl;         /* ... owned, NULL for IMAP: where there is one, it alone decides */
 	char *name;         /* owned; the file's name in the mount, for people */
 	int64_t at;         /* wall clock, seconds: when it was removed */
 	uint32_t tries;     /* looks that found it still there after it was sent */

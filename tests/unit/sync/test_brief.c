@@ -127,6 +127,62 @@ static void test_busy_at_the_first_mount(void **state)
 	assert_int_equal(account_wait_first(fixture->account, &err), -ECONNREFUSED);
 }
 
+static void expect_messages(struct fixture *fixture, int64_t inbox, uint32_t count)
+{
+	fixture_refresh(fixture, inbox, 0);
+	assert_int_equal(fixture_row(fixture, inbox).messages, count);
+}
+
+static void put(struct fixture *fixture, uint32_t uid, const char *subject)
+{
+	struct mail_message message = {.uid = uid, .size = 6};
+
+	message.fields.subject = (char *)(uintptr_t)subject;
+	fake_message_put(fixture->fake, "INBOX", &message, "a body", 6);
+}
+
+/* UIDs that say nothing of time: what comes may be below what is there. */
+static void test_scattered(void **state)
+{
+	struct fixture *fixture = *state;
+	struct store_message message;
+	int64_t inbox;
+
+	fake_set_caps(fixture->fake, BACKEND_CAP_SCATTERED | BACKEND_CAP_BRIEF);
+	for (uint32_t uid = 1; uid <= 3; uid++)
+		fake_message_remove(fixture->fake, "INBOX", uid);
+	put(fixture, 4000000000, "late");
+	inbox = fixture_start_listed(fixture);
+	assert_int_equal(fixture_row(fixture, inbox).messages, 1);
+	put(fixture, 77, "early");
+	put(fixture, 3000000000, "middle");
+	expect_messages(fixture, inbox, 3);
+	assert_true(fake_message_remove(fixture->fake, "INBOX", 3000000000));
+	expect_messages(fixture, inbox, 2);
+	assert_int_equal(fixture->heard.gone, 1);
+	/* Without a sound date it came when it was first seen. */
+	assert_int_equal(
+		store_message_get(fixture->reader, inbox, 77, STORE_COLUMNS_NAME, &message), 0);
+	assert_in_range(message.mail.date, clock_wall_s() - 60, clock_wall_s());
+	store_message_finish(&message);
+}
+
+/* A list with holes says of nothing that it is gone. */
+static void test_partial_list(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t inbox;
+
+	fake_set_caps(fixture->fake, BACKEND_CAP_SCATTERED | BACKEND_CAP_BRIEF);
+	fake_set_partial(fixture->fake, true);
+	inbox = fixture_start_listed(fixture);
+	fake_message_remove(fixture->fake, "INBOX", 2);
+	fixture_fill(fixture, "INBOX", 1);
+	expect_messages(fixture, inbox, 4);
+	fake_set_partial(fixture->fake, false);
+	expect_messages(fixture, inbox, 3);
+}
+
 #define BRIEF_TEST(name) cmocka_unit_test_setup_teardown(name, brief_setup, fixture_teardown)
 
 int main(void)
@@ -139,6 +195,8 @@ int main(void)
 		BRIEF_TEST(test_busy_is_waited_for),
 		BRIEF_TEST(test_busy_has_an_end),
 		BRIEF_TEST(test_busy_at_the_first_mount),
+		BRIEF_TEST(test_scattered),
+		BRIEF_TEST(test_partial_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -310,9 +310,9 @@ static void lose(struct rig *rig, enum fake_call call, unsigned nth, bool late)
 	for (unsigned i = 0; i < nth; i++)
 		fake_script(rig->fixture->fake,
 			&(struct fake_fault){.call = call, .status = BACKEND_OK});
-	fake_script(rig->fixture->fake, &(struct fake_fault){.call = call,
-						.status = BACKEND_CONNECTION_LOST,
-						.late = late});
+	fake_script(rig->fixture->fake,
+		&(struct fake_fault){
+			.call = call, .status = BACKEND_CONNECTION_LOST, .late = late});
 }
 
 static void expect_once(struct rig *rig)
@@ -434,6 +434,43 @@ static void test_many(void **state)
 	assert_int_equal(fixture_row(rig->fixture, rig->inbox).messages, 6);
 }
 
+static void start_brief(struct rig *rig)
+{
+	rig->fixture->conf.brief = true;
+	fake_set_caps(rig->fixture->fake,
+		BACKEND_CAP_SCATTERED | BACKEND_CAP_BRIEF | BACKEND_CAP_UIDPLUS);
+	fake_folder_remove(rig->fixture->fake, "Trash");
+	rig->inbox = fixture_start_listed(rig->fixture);
+	fake_log_clear(rig->fixture->fake);
+}
+
+/* What is removed when the connection ends is seen on the next one. */
+static void test_brief(void **state)
+{
+	struct rig *rig = *state;
+
+	start_brief(rig);
+	assert_int_equal(rig_remove(rig, 2), 0);
+	assert_int_equal(rig_remove(rig, 4), 0);
+	UNTIL(rig_is_quiet(rig));
+	rig_expect(rig, "INBOX", "1,3,5,6");
+	assert_int_equal(fixture_logged(rig->fixture, "remove INBOX mark 2,4"), 1);
+	assert_int_equal(fixture_logged(rig->fixture, "verify INBOX 2,4"), 2);
+	assert_true(fixture_logged(rig->fixture, "open") >= 1);
+}
+
+static void test_brief_lie(void **state)
+{
+	struct rig *rig = *state;
+
+	fake_set_lying(rig->fixture->fake, true);
+	start_brief(rig);
+	assert_int_equal(rig_remove(rig, 2), 0);
+	UNTIL(rig_counts(rig).held == 1);
+	rig_expect_row(rig, JOURNAL_HELD, "still has it");
+	assert_int_equal(fixture_logged(rig->fixture, "remove INBOX expunge 2"), 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -464,6 +501,8 @@ int main(void)
 		RIG_TEST(test_brake_holds_all),
 		RIG_TEST(test_no_brake_before_trash),
 		RIG_TEST(test_many),
+		RIG_TEST(test_brief),
+		RIG_TEST(test_brief_lie),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
