@@ -27,6 +27,14 @@ CUTS = ('before', 'after', 'half', 'late')
 SQLITE = ('io', 'full', 'sync')
 
 
+def stacks(pid):
+    """Where a process that does not end is, if there is a debugger to ask."""
+    if not shutil.which('gdb'):
+        return ''
+    return subprocess.run(['gdb', '-p', str(pid), '-batch', '-ex', 'thread apply all bt 12'], text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+
+
 class World:
     """The scripted server as one scenario wants it."""
 
@@ -179,8 +187,9 @@ class Point:
                     self.world.listed(fault, process)
                 out, _ = process.communicate(b'\n' if uids else b'', TIME)
             except (subprocess.TimeoutExpired, BrokenPipeError) as error:
+                where = stacks(process.pid)
                 process.kill()
-                out = process.communicate()[0] + f'{error!r}'.encode()
+                out = process.communicate()[0] + f'{error!r}\n{where}'.encode()
             err.seek(0)
             ran = Ran(process.returncode, (head + out).decode(), err.read().decode(errors='replace'))
         self.runs.append(ran)

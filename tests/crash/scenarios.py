@@ -29,7 +29,7 @@ SCRIPTED = [
     Scenario('no Trash, no UIDPLUS', has_trash=False, to_trash=False, uidplus=False, faults='die kill'),
     Scenario('trash=none', trash='none', to_trash=False, faults='die'),
     Scenario('inside Trash', folder='Trash', to_trash=False, faults='die hang'),
-    Scenario('a lying MOVE', end='held', to_trash=False, before=lie('UID MOVE'), faults='die hang'),
+    Scenario('a lying MOVE', end='held', to_trash=False, before=lie('UID MOVE'), faults='die'),
     Scenario('a lying EXPUNGE', end='held', move=False, before=lie('UID EXPUNGE'), faults='die drop'),
     Scenario('a lying STORE', end='held', move=False, before=lie('UID STORE', 'UID EXPUNGE'), faults='die'),
     Scenario('a lying EXPUNGE, no Trash', end='held', has_trash=False, to_trash=False,
@@ -59,6 +59,9 @@ class DovecotWorld:
         for folder in ('INBOX', 'Trash'):
             numbers = scenario.all() if folder == scenario.folder else []
             self.server.put(self.user, folder, [Message(number).body for number in numbers])
+
+        if scenario.before:
+            scenario.before(self.server.maildir(self.user, scenario.folder))
 
     def listed(self, fault, process):
         pass
@@ -90,4 +93,8 @@ class DovecotWorld:
         shutil.rmtree(self.server.mail_root / self.user, ignore_errors=True)
 
 
-DOVECOT = Scenario('Dovecot', world=DovecotWorld, faults='start die drop')
+DOVECOTS = [
+    Scenario('Dovecot', world=DovecotWorld, faults='start die drop'),
+    Scenario('Dovecot, cur is read-only', world=DovecotWorld, end='held', to_trash=False,
+             before=lambda maildir: (maildir / 'cur').chmod(0o555), faults='die drop'),
+]

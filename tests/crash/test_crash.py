@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from crash import CUTS, SQLITE, Fault, Lost, Point, fault_text
-from scenarios import DOVECOT, SCRIPTED, DovecotWorld
+from scenarios import DOVECOTS, SCRIPTED, DovecotWorld
 
 AT_ONCE = 2 * (os.cpu_count() or 1)  # they wait for one another's pauses
 ENOUGH = 500
@@ -105,12 +105,13 @@ def test_scripted(binary, scenario, table):
     run_all(binary, scenario, table)
 
 
-def test_dovecot(binary, dovecot, table):
+@pytest.mark.parametrize('scenario', DOVECOTS, ids=lambda scenario: scenario.name)
+def test_dovecot(binary, dovecot, scenario, table):
     DovecotWorld.server = dovecot
-    run_all(binary, DOVECOT, table)
+    run_all(binary, scenario, table)
 
 
 def test_there_are_enough(table):
-    if len(table) <= len(SCRIPTED):
+    if len(table) < len(SCRIPTED + DOVECOTS):
         pytest.skip('not every scenario was run')
     assert sum(survived for row in table.values() for _, survived in row.values()) >= ENOUGH
