@@ -11,7 +11,9 @@
 
 #include <mountmail/base/buf.h>
 #include <mountmail/mail/message.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define HEADER_SIZE_MAX (1u << 20) /* bytes looked at */
 
@@ -27,6 +29,30 @@ void header_prepare(void);
  * fine. Of a field that occurs twice the first counts, but To and Cc are joined.
  */
 void header_parse(const char *data, size_t len, struct mail_fields *fields_out);
+
+/* Where a Message-ID is looked for. */
+#define HEADER_ID_REACH (64u << 10)
+
+enum header_id {
+	HEADER_ID_UNKNOWN, /* one of the two has none, or its header does not end within reach */
+	HEADER_ID_SAME,
+	HEADER_ID_OTHER,
+};
+
+/*
+ * header_id.c: the Message-ID of a message that begins with data against message_id, which is as
+ * header_parse fills it, or NULL.
+ */
+enum header_id header_check_id(const char *data, size_t len, const char *message_id);
+/* The end of the header, its empty line included; len when it does not end in here. */
+size_t header_length(const char *data, size_t len, bool *whole_out);
+
+/*
+ * header_date.c: what a Date field says, in seconds since the epoch. Leniently: the day's name, the
+ * seconds and the zone may be missing, years may have two digits, zones names (RFC 5322 section
+ * 4.3), and asctime()'s order of things is understood. False for what is no date.
+ */
+bool header_date(const char *text, int64_t *seconds_out);
 
 /*
  * Appends text decoded to clean UTF-8: unfolded, encoded words replaced (also split ones and ones

@@ -10,8 +10,6 @@
 /* Up to here a body is held back until it has a name and was verified; then it is passed on. */
 #define FETCH_HOLD_MAX (4u << 20)
 #define FETCH_PIECE (256u << 10)
-/* Where a Message-ID is looked for. */
-#define FETCH_HEAD_MAX (64u << 10)
 /* So many bad ones and no good one: not bad mail but a server in trouble. */
 #define FETCH_BAD_MAX 8u
 /* What was heard from the server within this time need not be asked for. */
@@ -79,7 +77,7 @@ static void fetch_on_body(void *ctx, const char *data, size_t len)
 	if (fetch->held.len <= FETCH_HOLD_MAX)
 		return;
 	fetch_give(fetch, fetch->held.data, fetch->held.len);
-	fetch->held.len = FETCH_HEAD_MAX;
+	fetch->held.len = HEADER_ID_REACH;
 	fetch->passing = true;
 }
 
@@ -110,67 +108,10 @@ static void fetch_failed(struct fetch *fetch, struct fetch_item *item,
 
 /* Is it the message? */
 
-/* The end of the header, its empty line included; len when it does not end in here. */
-static size_t fetch_head_length(const char *data, size_t len, bool *whole_out)
-{
-	const char *crlf = memmem(data, len, "\r\n\r\n", 4);
-	const char *lf = memmem(data, crlf ? (size_t)(crlf - data) : len, "\n\n", 2);
-
-	*whole_out = crlf || lf;
-	if (lf)
-		return (size_t)(lf - data) + 2;
-	return crlf ? (size_t)(crlf - data) + 4 : len;
-}
-
-/* The Message-ID field with its folded lines, NULL when there is none. */
-static const char *fetch_find_id(const char *head, size_t len, size_t *len_out)
-{
-	static const char name[] = "Message-ID";
-	const char *end = head + len, *line = head;
-
-	while (line < end) {
-		const char *next = memchr(line, '\n', (size_t)(end - line));
-		const char *stop = next ? next + 1 : end;
-
-		if ((size_t)(stop - line) > sizeof(name) &&
-			strncasecmp(line, name, sizeof(name) - 1) == 0 &&
-			strchr(": \t", line[sizeof(name) - 1])) {
-			while (stop < end && (*stop == ' ' || *stop == '\t')) {
-				next = memchr(stop, '\n', (size_t)(end - stop));
-				stop = next ? next + 1 : end;
-			}
-			*len_out = (size_t)(stop - line);
-			return line;
-		}
-		line = stop;
-	}
-	return NULL;
-}
-
-enum fetch_id { FETCH_ID_UNKNOWN, FETCH_ID_SAME, FETCH_ID_OTHER };
-
 /* The body's Message-ID against the one that is known. */
-static enum fetch_id fetch_check_id(const struct fetch *fetch, const struct backend_want *want)
+static enum header_id fetch_check_id(const struct fetch *fetch, const struct backend_want *want)
 {
-	size_t len = fetch->held.len < FETCH_HEAD_MAX ? fetch->held.len : FETCH_HEAD_MAX;
-	enum fetch_id answer = FETCH_ID_UNKNOWN;
-	struct mail_fields fields = {0};
-	size_t id_len;
-	const char *id;
-	bool whole;
-
-	if (!want->message_id || !want->message_id[0])
-		return FETCH_ID_UNKNOWN;
-	len = fetch_head_length(fetch->held.data, len, &whole);
-	id = fetch_find_id(fetch->held.data, len, &id_len);
-	if (!id)
-		return whole ? FETCH_ID_OTHER : FETCH_ID_UNKNOWN;
-	header_parse(id, id_len, &fields);
-	if (fields.message_id)
-		answer = strcmp(fields.message_id, want->message_id) == 0 ? FETCH_ID_SAME
-									  : FETCH_ID_OTHER;
-	mail_fields_finish(&fields);
-	return answer;
+	return header_check_id(fetch->held.data, fetch->held.len, want->message_id);
 }
 
 /*
@@ -186,11 +127,11 @@ static bool fetch_differs(
 	if (fetch->size == 0)
 		return !att->has_size || att->size != 0;
 	switch (fetch_check_id(fetch, want)) {
-	case FETCH_ID_SAME:
+	case HEADER_ID_SAME:
 		return false;
-	case FETCH_ID_OTHER:
+	case HEADER_ID_OTHER:
 		return true;
-	case FETCH_ID_UNKNOWN:
+	case HEADER_ID_UNKNOWN:
 		break;
 	}
 	return att->has_date && want->date && att->date != want->date;

@@ -48,6 +48,14 @@ void stream_destroy(struct stream *stream)
 	free(stream);
 }
 
+void stream_close(struct stream *stream)
+{
+	if (!stream)
+		return;
+	stream_tls_end(stream);
+	stream_destroy(stream);
+}
+
 void stream_fail(struct stream *stream, const char *format, ...)
 {
 	va_list args;

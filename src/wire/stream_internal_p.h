@@ -41,13 +41,6 @@ void stream_fail_errno(struct stream *stream, int code);
  */
 bool stream_wait(struct stream *stream, short events);
 
-/*
- * One read or write of TLS or the socket, waiting if need be. Returns bytes, at least one; -1
- * with the stream failed, also at the end of the connection.
- */
-ssize_t stream_read_some(struct stream *stream, void *data, size_t len);
-ssize_t stream_write_some(struct stream *stream, const void *data, size_t len);
-
 /* stream_tls.c: the same through TLS. *events_out: what to wait for when it returns 0. */
 ssize_t stream_tls_read(struct stream *stream, void *data, size_t len, short *events_out);
 ssize_t stream_tls_write(

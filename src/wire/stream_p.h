@@ -1,5 +1,5 @@
 /*
- * wire/stream_p.h - the connection to a server: TCP, then TLS, as a libetpan stream.
+ * wire/stream_p.h - the connection to a server: TCP, then TLS; for IMAP as a libetpan stream.
  * Used by imap.c and pop3.c in the wire process; one thread.
  *
  * libetpan's own sockets and TLS are never used: they check no host name and spin on a closed
@@ -15,6 +15,7 @@
 #include <mountmail/wire/backend.h>
 #include <mountmail/wire/conf.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct stream;
 
@@ -47,6 +48,15 @@ bool stream_start_tls(struct stream *stream, struct backend_result *result);
 
 /* The libetpan stream over it, guard in between. mailstream_close() frees both. Called once. */
 mailstream *stream_mailstream(struct stream *stream, struct guard *guard);
+
+/*
+ * For who does without libetpan (pop3.c): one read or write of TLS or the socket, waiting if need
+ * be. Returns bytes, at least one; -1 with the stream failed, also at the end of the connection.
+ */
+ssize_t stream_read_some(struct stream *stream, void *data, size_t len);
+ssize_t stream_write_some(struct stream *stream, const void *data, size_t len);
+/* Ends the connection and frees the stream; not after stream_mailstream. NULL is fine. */
+void stream_close(struct stream *stream);
 
 /*
  * Starts the deadline anew: before each command. conf->timeout_ms of waiting may pass then.

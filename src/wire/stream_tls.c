@@ -73,8 +73,7 @@ static void tls_tell_plain_text(
 {
 	backend_result_set(result, BACKEND_REFUSED,
 		"What answers at %s port %u does not speak TLS (%s). The password was not "
-		"sent. If it "
-		"is an IMAP server that wants STARTTLS, use tls=starttls",
+		"sent. If it is a mail server that wants STARTTLS or STLS, use tls=starttls",
 		stream->conf->host, (unsigned)stream->conf->port, how);
 }
 
