@@ -275,20 +275,3 @@ void child_serve(struct child *child, struct backend *backend)
 		child_flush(child);
 	}
 }
-
-void child_refuse(struct child *child, const char *text)
-{
-	struct frame frame;
-
-	/* Were it not read, the mail process would find a broken channel instead of the text.
-	 */
-	if (frame_read(&child->reader, &frame, -1) != 1)
-		return;
-	child_begin(child, FRAME_RESULT);
-	frame_put_u8(&child->writer, BACKEND_REFUSED);
-	frame_put_u32(&child->writer, 0);
-	frame_put_u8(&child->writer, false);
-	frame_put_str(&child->writer, text);
-	frame_end(&child->writer);
-	child_flush(child);
-}

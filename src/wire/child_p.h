@@ -28,7 +28,4 @@ bool child_stop_wanted(void *child);
  */
 void child_serve(struct child *child, struct backend *backend);
 
-/* Waits for a request and answers it with REFUSED, whatever it asks. */
-void child_refuse(struct child *child, const char *text);
-
 #endif

@@ -340,38 +340,6 @@ static void test_mail_process_gone(void **state)
 	assert_int_equal(fake_message_fetches(rig->account, "INBOX", 1), 0);
 }
 
-static void test_refuse(void **state)
-{
-	int fds[2];
-	struct frame_writer writer;
-	struct frame_reader reader;
-	struct frame frame;
-	struct child *child;
-	char *text;
-
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-	frame_writer_init(&writer, fds[0]);
-	frame_reader_init(&reader, fds[0]);
-	frame_begin(&writer, FRAME_OPEN);
-	frame_end(&writer);
-	frame_flush(&writer, 1000);
-	child = child_create(fds[1]);
-	child_refuse(child, "not here");
-	child_destroy(child);
-	close(fds[1]);
-	assert_int_equal(frame_read(&reader, &frame, 1000), 1);
-	assert_int_equal(frame.type, FRAME_RESULT);
-	assert_int_equal(frame_get_u8(&frame), BACKEND_REFUSED);
-	assert_int_equal(frame_get_u32(&frame), 0);
-	assert_int_equal(frame_get_u8(&frame), 0);
-	text = frame_get_str(&frame, 100);
-	assert_string_equal(text, "not here");
-	free(text);
-	frame_writer_finish(&writer);
-	frame_reader_finish(&reader);
-	close(fds[0]);
-}
-
 /* A backend that hears its server for a while without having anything to tell. */
 
 struct slow {
@@ -451,7 +419,6 @@ int main(void)
 		with_rig(test_stop_between_calls),
 		with_rig(test_lost_ends),
 		with_rig(test_mail_process_gone),
-		cmocka_unit_test(test_refuse),
 		cmocka_unit_test(test_alive),
 	};
 
