@@ -12,12 +12,13 @@
  */
 #define REMOVAL_CHUNK_GROWTH 4u
 #define REMOVAL_JOURNAL_AGAIN_MS 10000
+#define REMOVAL_URGENT_FAILURES 5u
 #define REMOVAL_BACKOFF_MAX_MS 300000u
 
 size_t removal_list(struct removal *removal, enum item_step step)
 {
 	removal->listed = 0;
-	for (size_t i = 0; i < removal->count; i++)
+	for (size_t i = removal->from; i < removal->to; i++)
 		if (removal->items[i].step == step)
 			removal->uids[removal->listed++] = removal->items[i].row.uid;
 	return removal->listed;
@@ -39,137 +40,6 @@ struct removal_item *removal_find(struct removal *removal, uint32_t uid)
 									  : NULL;
 }
 
-/* Which place comes next. */
-struct choice {
-	struct account *account;
-	int64_t now_ms;
-	int64_t place;	 /* 0: none */
-	int64_t next_ms; /* when another may */
-};
-
-static bool choice_meet(void *ctx, int64_t id)
-{
-	struct choice *choice = ctx;
-	struct removals_place *place;
-	int64_t not_before;
-
-	pthread_mutex_lock(&choice->account->mutex);
-	place = removals_place(&choice->account->removals, id);
-	not_before = place->not_before_ms;
-	pthread_mutex_unlock(&choice->account->mutex);
-	if (not_before <= choice->now_ms) {
-		choice->place = id;
-		return false;
-	}
-	if (not_before < choice->next_ms)
-		choice->next_ms = not_before;
-	return true;
-}
-
-/* A final one that others may follow, so that the brake sees them before anything is sent. */
-static bool removal_may_send(const struct removal *removal, const struct journal_row *row,
-	int64_t now_ms, int64_t *wait_until)
-{
-	const struct account *account = removal->account;
-	int64_t quiet = account->removals.final_ms + (int64_t)account->tuning.quiet_ms;
-
-	if (!row->final || row->released || row->state != JOURNAL_QUEUED ||
-		account->removals.urgent || now_ms >= quiet)
-		return true;
-	if (quiet < *wait_until)
-		*wait_until = quiet;
-	return false;
-}
-
-/* The rows of the place that are sent now; after the last chunk's, from the first again. */
-static int removal_take_rows(struct removal *removal, uint32_t after, uint32_t chunk,
-	int64_t now_ms, int64_t *wait_until)
-{
-	struct journal_row *rows = NULL;
-	int count = journal_take(removal->journal, removal->place.id, after, chunk, &rows);
-
-	if (count <= 0) {
-		free(rows);
-		return count;
-	}
-	removal->items = xcalloc((size_t)count, sizeof(*removal->items));
-	removal->uids = xcalloc((size_t)count, sizeof(*removal->uids));
-	pthread_mutex_lock(&removal->account->mutex);
-	for (int i = 0; i < count; i++) {
-		if (removal_may_send(removal, &rows[i], now_ms, wait_until))
-			removal->items[removal->count++] =
-				(struct removal_item){rows[i], ITEM_ASKED};
-		else
-			journal_row_finish(&rows[i]);
-	}
-	pthread_mutex_unlock(&removal->account->mutex);
-	free(rows);
-	return count;
-}
-
-/* Fills the run with the next chunk. 1, 0: nothing can be sent now, -errno. */
-static int removal_take(struct removal *removal, int64_t *wait_until)
-{
-	struct account *account = removal->account;
-	struct choice choice = {account, clock_now_ms(), 0, INT64_MAX};
-	struct removals_place standing;
-	uint32_t chunk;
-	int result = journal_places(removal->journal, choice_meet, &choice);
-
-	*wait_until = choice.next_ms;
-	if (result < 0 || !choice.place)
-		return result;
-	pthread_mutex_lock(&account->mutex);
-	standing = *removals_place(&account->removals, choice.place);
-	pthread_mutex_unlock(&account->mutex);
-	result = journal_place_get(removal->journal, choice.place, &removal->place);
-	if (result < 0)
-		return result == -ENOENT ? 0 : result;
-	chunk = standing.chunk ? standing.chunk : BACKEND_REMOVE_MAX;
-	result = removal_take_rows(removal, standing.after, chunk, choice.now_ms, wait_until);
-	if (result == 0 && standing.after)
-		result = removal_take_rows(removal, 0, chunk, choice.now_ms, wait_until);
-	if (result < 0)
-		return result;
-	return removal->count ? 1 : 0;
-}
-
-/* On Gmail \Deleted and EXPUNGE only take a label away, but where mail is on its way out. */
-static bool removal_must_move(const struct removal *removal, uint32_t flags)
-{
-	return (removal->caps & BACKEND_CAP_GMAIL) && !removal->inside &&
-	       !(flags & (MAIL_FOLDER_TRASH | MAIL_FOLDER_JUNK));
-}
-
-/* Where the messages go. */
-static void removal_aim(struct removal *removal)
-{
-	struct account *account = removal->account;
-	const char *wanted = account->conf.trash;
-	struct store_folder folder;
-	char *trash;
-	uint32_t flags = 0;
-
-	pthread_mutex_lock(&account->mutex);
-	trash = xstrdup(account->removals.trash.raw);
-	removal->caps = account->caps;
-	pthread_mutex_unlock(&account->mutex);
-	removal->trash_lost = wanted && wanted[0] && !trash;
-	removal->inside = trash && strcmp(trash, removal->place.raw) == 0;
-	if (store_folder_by_raw(removal->worker->reader, removal->place.raw, &folder) == 0) {
-		removal->inside = trash_holds(trash, removal->worker->reader, &folder);
-		flags = folder.flags;
-		store_folder_finish(&folder);
-	}
-	if (removal->inside) {
-		free(trash);
-		trash = NULL;
-	}
-	removal->trash = trash;
-	if (!trash && removal_must_move(removal, flags))
-		removal->trash_lost = true;
-}
-
 /*
  * Rows that cannot go the way they were meant to: whoever removed a message that was to be
  * found in the Trash did not say that it may be lost for good.
@@ -182,7 +52,7 @@ static bool removal_sort(struct removal *removal)
 			"mountmail(1)");
 	if (removal->trash)
 		return true;
-	for (size_t i = 0; i < removal->count; i++) {
+	for (size_t i = removal->from; i < removal->to; i++) {
 		struct removal_item *item = &removal->items[i];
 
 		if (!item->row.final && !item->row.released && !item->row.copied)
@@ -192,18 +62,111 @@ static bool removal_sort(struct removal *removal)
 		"the Trash is not there any more: it would be removed for good");
 }
 
+/* The next part of the items; false: there is none. */
+static bool removal_next(struct removal *removal)
+{
+	removal->from = removal->to;
+	removal->to = removal->from + removal->chunk;
+	if (removal->to > removal->count)
+		removal->to = removal->count;
+	return removal->from < removal->to;
+}
+
+static void removal_whole(struct removal *removal)
+{
+	removal->from = 0;
+	removal->to = removal->count;
+}
+
+static void removal_begin_parts(struct removal *removal)
+{
+	removal->from = removal->to = 0;
+}
+
+/* Somebody waits for the server, and no other connection is free. */
+static bool removal_gives_way(struct removal *removal)
+{
+	struct account *account = removal->account;
+	bool gives;
+
+	pthread_mutex_lock(&account->mutex);
+	workers_grow(account);
+	gives = !account->idle && !account->opening &&
+		queue_has(&account->queue, PRIORITY_ASKED, clock_now_ms());
+	pthread_mutex_unlock(&account->mutex);
+	return gives;
+}
+
+/* Each part is looked at right before its command. */
+static bool removal_send_parts(struct removal *removal)
+{
+	if (removal->trash && !removal_look_trash(removal))
+		return false;
+	removal_begin_parts(removal);
+	while (removal_next(removal)) {
+		removal->reached = removal->to;
+		if (!removal_list(removal, ITEM_ASKED))
+			continue;
+		if (!removal_look_first(removal) || !removal_look_copies(removal) ||
+			!removal_send_to_trash(removal) || !removal_send_expunge(removal))
+			return false;
+		if (removal_gives_way(removal))
+			break;
+	}
+	return true;
+}
+
+/*
+ * A copy that nobody saw is none: only what arrived is expunged, whatever the server said to
+ * the command.
+ */
+static bool removal_expunge_copied(struct removal *removal)
+{
+	removal_whole(removal);
+	if (!removal_list(removal, ITEM_COPIED))
+		return true;
+	if (!removal_look_arrived(removal) || !removal_vain(removal, ITEM_COPIED,
+						      "the server said that it copied the "
+						      "message to the Trash, and it is not "
+						      "there"))
+		return false;
+	removal_begin_parts(removal);
+	while (removal_next(removal))
+		if (!removal_send_expunge(removal))
+			return false;
+	return true;
+}
+
+static bool removal_look_parts(struct removal *removal)
+{
+	bool again = false;
+
+	removal_begin_parts(removal);
+	while (removal_next(removal)) {
+		if (!removal_list(removal, ITEM_SENT))
+			continue;
+		if (!removal_look_last(removal, again))
+			return false;
+		again = true;
+	}
+	return true;
+}
+
 static void removal_work(struct removal *removal)
 {
 	removal_aim(removal);
+	removal_whole(removal);
 	removal->end = REMOVAL_DONE;
-	if (!removal_sort(removal) || !removal_list(removal, ITEM_ASKED))
+	removal->reached = removal->count;
+	if (!removal_sort(removal) || !removal_list(removal, ITEM_ASKED) ||
+		!removal_send_parts(removal) || !removal_expunge_copied(removal))
 		return;
-	if (!removal_look_first(removal) || !removal_look_copies(removal) ||
-		!removal_send_to_trash(removal) || !removal_send_expunge(removal))
+	if (!(removal->caps & BACKEND_CAP_BRIEF)) {
+		removal_look_parts(removal);
 		return;
-	if (!(removal->caps & BACKEND_CAP_BRIEF))
-		removal_look_last(removal);
-	else if (removal_list(removal, ITEM_SENT))
+	}
+	removal_whole(removal);
+	if (removal_list(removal, ITEM_SENT))
 		removal->end = REMOVAL_CLOSE;
 }
 
@@ -216,7 +179,7 @@ static void removal_reckon_chunk(const struct removal *removal, struct removals_
 		place->chunk = chunk > 1 ? chunk / 2 : 1;
 		return;
 	}
-	place->after = removal->items[removal->count - 1].row.uid;
+	place->after = removal->items[removal->reached - 1].row.uid;
 	chunk *= REMOVAL_CHUNK_GROWTH;
 	place->chunk = chunk < BACKEND_REMOVE_MAX ? chunk : 0;
 }
@@ -257,6 +220,10 @@ static void removal_reckon(struct removal *removal)
 
 	place->failures = removal->stepped ? 1 : place->failures + 1;
 	pause = removal_pause(removal, place);
+	/* Somebody waits for the end of it; a while, not for ever. */
+	if (removals->urgent && place->failures <= REMOVAL_URGENT_FAILURES &&
+		pause > removal->account->tuning.backoff_first_ms)
+		pause = removal->account->tuning.backoff_first_ms;
 	if (removal->end == REMOVAL_DONE)
 		place->failures = 0;
 	if (removal->end == REMOVAL_LOST)

@@ -27,6 +27,8 @@ bool removal_over(struct removal *removal)
 		return false;
 	case BACKEND_FOLDER_CHANGED:
 		removal->end = REMOVAL_LATER;
+		removal->from = 0;
+		removal->to = removal->count;
 		removal_settle(removal, ITEM_NONE, JOURNAL_PARKED,
 			"the server has numbered the folder's messages anew; nothing was "
 			"removed");
@@ -97,7 +99,7 @@ bool removal_confirm(struct removal *removal, enum item_step step)
 		return removal_journal_failed(removal, result);
 	log_info("%s: %zu removed message%s seen to be gone from %s", account->conf.name,
 		removal->listed, removal->listed == 1 ? "" : "s", removal->place.raw);
-	for (size_t i = 0; i < removal->count; i++)
+	for (size_t i = removal->from; i < removal->to; i++)
 		if (removal->items[i].step == step)
 			removal->items[i].step = ITEM_NONE;
 	removal->stepped = true;
@@ -137,7 +139,7 @@ bool removal_settle(struct removal *removal, enum item_step step, enum journal_s
 	const char *reason)
 {
 	removal->listed = 0;
-	for (size_t i = 0; i < removal->count; i++) {
+	for (size_t i = removal->from; i < removal->to; i++) {
 		if (!settle_takes(&removal->items[i], step))
 			continue;
 		removal->uids[removal->listed++] = removal->items[i].row.uid;
@@ -163,7 +165,7 @@ static bool vain_some(struct removal *removal, enum item_step step, enum journal
 	const char *reason)
 {
 	removal->listed = 0;
-	for (size_t i = 0; i < removal->count; i++) {
+	for (size_t i = removal->from; i < removal->to; i++) {
 		const struct removal_item *item = &removal->items[i];
 
 		if (settle_takes(item, step) && vain_state(removal, &item->row) == state)
@@ -180,7 +182,7 @@ bool removal_vain(struct removal *removal, enum item_step step, const char *reas
 		     vain_some(removal, step, JOURNAL_SENT, reason) &&
 		     vain_some(removal, step, JOURNAL_HELD, reason);
 
-	for (size_t i = 0; i < removal->count; i++)
+	for (size_t i = removal->from; i < removal->to; i++)
 		if (settle_takes(&removal->items[i], step))
 			removal->items[i].step = ITEM_NONE;
 	return noted;

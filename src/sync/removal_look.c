@@ -82,6 +82,8 @@ bool removal_look_first(struct removal *removal)
 		.epoch = removal->place.epoch,
 		.uids = removal->uids,
 		.count = removal_list(removal, ITEM_ASKED),
+		.again = removal->from > 0,
+		.writing = true,
 		.identify = true};
 	struct backend_verify_sink sink = {&here, here_on_begin, here_on_first, NULL};
 
@@ -107,13 +109,14 @@ static bool here_on_last(void *ctx, const struct backend_identity *identity)
 	return !here->removal->account->stopping;
 }
 
-bool removal_look_last(struct removal *removal)
+bool removal_look_last(struct removal *removal, bool again)
 {
 	struct look_here here = {.removal = removal};
 	struct backend_verify verify = {.raw = removal->place.raw,
 		.epoch = removal->place.epoch,
 		.uids = removal->uids,
-		.count = removal_list(removal, ITEM_SENT)};
+		.count = removal_list(removal, ITEM_SENT),
+		.again = again};
 	struct backend_verify_sink sink = {&here, here_on_begin, here_on_last, NULL};
 
 	if (!verify.count)
@@ -192,7 +195,7 @@ static bool trash_on_found(void *ctx, const struct backend_identity *identity)
 	struct look_trash *look = ctx;
 	struct removal *removal = look->removal;
 
-	for (size_t i = 0; i < removal->count; i++) {
+	for (size_t i = removal->from; i < removal->to; i++) {
 		struct removal_item *item = &removal->items[i];
 
 		if (item->step == look->step && !item->row.copied &&
@@ -223,7 +226,7 @@ static bool trash_note(struct removal *removal, enum item_step step)
 	int result;
 
 	removal->listed = 0;
-	for (size_t i = 0; i < removal->count; i++)
+	for (size_t i = removal->from; i < removal->to; i++)
 		if (removal->items[i].step == step && removal->items[i].row.copied) {
 			removal->uids[removal->listed++] = removal->items[i].row.uid;
 			removal->items[i].step = ITEM_EXPUNGE;
@@ -238,7 +241,7 @@ static bool trash_note(struct removal *removal, enum item_step step)
 /* The next item whose copy may have been made, and under way to where. NULL: none. */
 static const struct journal_row *copies_next(const struct removal *removal, size_t *at)
 {
-	for (; *at < removal->count; ++*at) {
+	for (; *at < removal->to; ++*at) {
 		const struct removal_item *item = &removal->items[*at];
 
 		if (item->step == ITEM_TO_TRASH && item->row.copy_raw[0])
@@ -254,7 +257,7 @@ static const struct journal_row *copies_next(const struct removal *removal, size
 bool removal_look_copies(struct removal *removal)
 {
 	const struct journal_row *row;
-	size_t at = 0;
+	size_t at = removal->from;
 
 	while ((row = copies_next(removal, &at)) != NULL) {
 		struct look_trash look = {.removal = removal,
@@ -269,7 +272,7 @@ bool removal_look_copies(struct removal *removal)
 		if (!trash_note(removal, ITEM_TO_TRASH))
 			return false;
 		/* Rows of one run went to one place; others are looked for by themselves. */
-		for (at++; at < removal->count; at++)
+		for (at++; at < removal->to; at++)
 			if (strcmp(removal->items[at].row.copy_raw, look.raw) != 0 ||
 				removal->items[at].row.copy_epoch != look.epoch ||
 				removal->items[at].row.copy_from < look.from)
@@ -278,28 +281,29 @@ bool removal_look_copies(struct removal *removal)
 	return true;
 }
 
-bool removal_look_trash(struct removal *removal, struct journal_row *how)
+bool removal_look_trash(struct removal *removal)
 {
 	struct look_trash look = {.removal = removal, .raw = removal->trash};
 
 	if (!trash_look(&look))
-		return false;
-	how->copy_raw = removal->trash;
-	how->copy_epoch = look.state.epoch;
-	how->copy_from = look.state.uidnext;
+		return removal->result.status == BACKEND_FOLDER_GONE || removal_over(removal);
+	removal->how.copy_raw = removal->trash;
+	removal->how.copy_epoch = look.state.epoch;
+	removal->how.copy_from = look.state.uidnext;
 	return true;
 }
 
-bool removal_look_arrived(struct removal *removal, const struct journal_row *how)
+bool removal_look_arrived(struct removal *removal)
 {
+	const struct journal_row *how = &removal->how;
 	struct look_trash look = {.removal = removal,
-		.step = ITEM_TO_TRASH,
+		.step = ITEM_COPIED,
 		.raw = how->copy_raw,
 		.epoch = how->copy_epoch,
 		.from = how->copy_from ? how->copy_from : 1};
 
-	for (size_t i = 0; i < removal->count; i++)
-		if (removal->items[i].step == ITEM_TO_TRASH) {
+	for (size_t i = removal->from; i < removal->to; i++)
+		if (removal->items[i].step == ITEM_COPIED) {
 			free(removal->items[i].row.copy_raw);
 			removal->items[i].row.copy_raw = xstrdup(how->copy_raw);
 		}
@@ -307,5 +311,5 @@ bool removal_look_arrived(struct removal *removal, const struct journal_row *how
 	if (!trash_look(&look) && removal->result.status != BACKEND_FOLDER_GONE &&
 		removal->result.status != BACKEND_FOLDER_CHANGED)
 		return removal_over(removal);
-	return trash_note(removal, ITEM_TO_TRASH);
+	return trash_note(removal, ITEM_COPIED);
 }

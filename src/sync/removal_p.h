@@ -1,7 +1,8 @@
 /*
- * sync/removal_p.h - one chunk of one folder's removals, from the journal to the server and
- * back. removal.c has the course of it, removal_look.c what is looked at, removal_send.c what
- * is sent, removal_end.c what becomes of rows. All on the worker's thread, without the mutex.
+ * sync/removal_p.h - some of one folder's removals, from the journal to the server and
+ * back. removal.c has the course of it, removal_take.c what it is made of, removal_look.c what
+ * is looked at, removal_send.c what is sent, removal_end.c what becomes of rows. All on the
+ * worker's thread, without the mutex.
  *
  * The order that nothing is lost by:
  *   look (who is there?), journal (SENT, durable), command, look again, journal (gone).
@@ -20,6 +21,7 @@ enum item_step {
 	ITEM_OTHER,    /* another message is there */
 	ITEM_UNKNOWN,  /* the server does not say what is there */
 	ITEM_TO_TRASH, /* to be moved or copied */
+	ITEM_COPIED,   /* the copy was asked for: is it there? */
 	ITEM_EXPUNGE,  /* to be marked and expunged: it is final, or the copy is there */
 	ITEM_SENT,     /* the last command left: after the last look, gone */
 	ITEM_STILL,    /* and still there */
@@ -48,11 +50,16 @@ struct removal {
 	struct journal_place place;
 	struct removal_item *items; /* owned; ascending by UID */
 	size_t count;
+	size_t from, to; /* the part of items that is worked on: what one command takes */
+	size_t chunk;	 /* how many that are */
+	size_t reached;	 /* items before this one had their turn */
 	uint32_t *uids;	 /* owned; room for a list of count */
 	size_t listed;	 /* in uids */
 	char *trash;	 /* owned; where the messages go, NULL: nowhere, they are gone then */
-	bool inside;	 /* the folder is the Trash, or below it */
-	bool trash_lost; /* trash= names a folder that is not there */
+	struct journal_row how; /* the Trash as it was when the run began, borrowed; copy_raw
+				   NULL: it is not there */
+	bool inside;		/* the folder is the Trash, or below it */
+	bool trash_lost;	/* trash= names a folder that is not there */
 	uint32_t caps;
 	bool stepped; /* something reached its end */
 	bool parked;  /* rows were shown again */
@@ -61,7 +68,10 @@ struct removal {
 	struct backend_result result;
 };
 
-/* Items of a step into removal->uids; how many there are. */
+/*
+ * What follows is about the items from removal->from to removal->to.
+ * Items of a step into removal->uids; how many there are.
+ */
 size_t removal_list(struct removal *removal, enum item_step step);
 /* The item of a UID, NULL for none. */
 struct removal_item *removal_find(struct removal *removal, uint32_t uid);
@@ -72,21 +82,28 @@ struct removal_item *removal_find(struct removal *removal, uint32_t uid);
  * are somebody else are parked.
  */
 bool removal_look_first(struct removal *removal);
+/* The Trash's epoch and UIDNEXT, into removal->how. */
+bool removal_look_trash(struct removal *removal);
 /* Copies that an earlier run may have made. */
 bool removal_look_copies(struct removal *removal);
-/* last: which of ITEM_SENT are gone. */
-bool removal_look_last(struct removal *removal);
+/* last: which of ITEM_SENT are gone; again: the folder was opened for this look already. */
+bool removal_look_last(struct removal *removal, bool again);
 /*
  * Whether all that is marked \Deleted in the folder is ours. -1: the run is over.
  */
 int removal_look_marks(struct removal *removal);
-/* The epoch and UIDNEXT of the Trash, into how. */
-bool removal_look_trash(struct removal *removal, struct journal_row *how);
-/* Of ITEM_TO_TRASH those whose copy is in the Trash from how on become ITEM_EXPUNGE. */
-bool removal_look_arrived(struct removal *removal, const struct journal_row *how);
+/* Of ITEM_COPIED those whose copy is in the Trash from removal->how on become ITEM_EXPUNGE. */
+bool removal_look_arrived(struct removal *removal);
 
 /* Whether the server's message is the one that was removed. */
 bool removal_is_same(const struct journal_row *row, const struct backend_identity *identity);
+
+/*
+ * removal_take.c: fills a run with the next rows, and says where they go. 1; 0: nothing can be
+ * sent before wait_until; -errno.
+ */
+int removal_take(struct removal *removal, int64_t *wait_until);
+void removal_aim(struct removal *removal);
 
 /* removal_send.c */
 bool removal_send_to_trash(struct removal *removal);

@@ -21,7 +21,7 @@ static bool send_note(
 	if (result < 0)
 		return removal_journal_failed(removal, result);
 	removal->listed = count;
-	for (size_t i = 0; i < removal->count; i++) {
+	for (size_t i = removal->from; i < removal->to; i++) {
 		struct removal_item *item = &removal->items[i];
 
 		if (item->step != step)
@@ -53,7 +53,7 @@ static bool send_step(struct removal *removal, enum backend_step step, const cha
 
 static void send_became(struct removal *removal, enum item_step from, enum item_step to)
 {
-	for (size_t i = 0; i < removal->count; i++)
+	for (size_t i = removal->from; i < removal->to; i++)
 		if (removal->items[i].step == from)
 			removal->items[i].step = to;
 }
@@ -69,34 +69,24 @@ static bool send_failed(struct removal *removal, enum item_step step)
 	return removal_vain(removal, step, reason);
 }
 
-/*
- * A copy that nobody saw is none: only what arrived is expunged, whatever the server said to
- * the command.
- */
-static bool send_copy(struct removal *removal, const struct journal_row *how)
+/* What is copied is expunged once the copy was seen. */
+static bool send_copy(struct removal *removal)
 {
 	if (!send_step(removal, BACKEND_STEP_COPY, removal->trash))
 		return send_failed(removal, ITEM_TO_TRASH);
-	return removal_look_arrived(removal, how) &&
-	       removal_vain(removal, ITEM_TO_TRASH,
-		       "the server said that it copied the message to the Trash, and it is not "
-		       "there");
+	send_became(removal, ITEM_TO_TRASH, ITEM_COPIED);
+	return true;
 }
 
 bool removal_send_to_trash(struct removal *removal)
 {
-	struct journal_row how = {0};
-
 	if (!removal_list(removal, ITEM_TO_TRASH))
 		return true;
-	if (!removal_look_trash(removal, &how)) {
-		if (removal->result.status != BACKEND_FOLDER_GONE)
-			return removal_over(removal);
+	if (!removal->how.copy_raw)
 		return removal_vain(removal, ITEM_TO_TRASH,
 			"the folder that removed messages go to is not there, or cannot be "
 			"opened");
-	}
-	if (!send_note(removal, ITEM_TO_TRASH, &how))
+	if (!send_note(removal, ITEM_TO_TRASH, &removal->how))
 		return false;
 	if (!removal->listed)
 		return true;
@@ -110,7 +100,7 @@ bool removal_send_to_trash(struct removal *removal)
 		/* Offered and refused: not once more in this session. */
 		removal->worker->no_move = true;
 	}
-	return send_copy(removal, &how);
+	return send_copy(removal);
 }
 
 /* Without UIDPLUS: what others have marked must not go along. */

@@ -53,6 +53,8 @@ bool child_verify(struct child *child, struct backend *backend, struct frame *fr
 
 	verify.epoch = frame_get_u64(frame);
 	verify.from_uid = frame_get_u32(frame);
+	verify.again = frame_get_u8(frame) != 0;
+	verify.writing = frame_get_u8(frame) != 0;
 	verify.identify = frame_get_u8(frame) != 0;
 	verify.deleted = frame_get_u8(frame) != 0;
 	sound = raw && child_get_uids(frame, uids, &verify.count) && frame_at_end(frame);

@@ -152,6 +152,8 @@ void client_verify(struct backend *backend, const struct backend_verify *want,
 	frame_put_str(writer, want->raw);
 	frame_put_u64(writer, want->epoch);
 	frame_put_u32(writer, want->from_uid);
+	frame_put_u8(writer, want->again);
+	frame_put_u8(writer, want->writing);
 	frame_put_u8(writer, want->identify);
 	frame_put_u8(writer, want->deleted);
 	client_put_uids(writer, want->uids, want->count);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <mountmail/mail/flags.h>
 #include <stdio.h>
+#include <string.h>
 
 /* So many are identified at a time: what is known of them is in memory until it is told. */
 #define VERIFY_STEP 250u
@@ -191,12 +192,28 @@ static bool verify_deleted(struct imap_verify *verify)
 	return done;
 }
 
+/* False with result. */
+static bool verify_open(struct imap_verify *verify)
+{
+	const struct backend_verify *want = verify->want;
+	struct imap *imap = verify->imap;
+
+	if (want->again && imap->selected && strcmp(imap->selected, want->raw) == 0)
+		return true;
+	/* A folder that may not be written in can be looked at all the same. */
+	if (want->writing && imap_select(imap, want->raw, verify->result))
+		return true;
+	if (want->writing && verify->result->status != BACKEND_FOLDER_GONE)
+		return false;
+	return imap_examine(imap, want->raw, verify->result);
+}
+
 static void verify_run(struct imap_verify *verify)
 {
 	const struct backend_verify *want = verify->want;
 	struct imap *imap = verify->imap;
 
-	if (!imap_examine(imap, want->raw, verify->result))
+	if (!verify_open(verify))
 		return;
 	if (!verify->sink->begin(verify->sink->ctx, &imap->state)) {
 		imap_verify_stop(verify);

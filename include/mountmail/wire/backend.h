@@ -200,6 +200,12 @@ struct backend_verify {
 	const uint32_t *uids; /* borrowed; ascending, no UID twice */
 	size_t count;         /* 1 to BACKEND_REMOVE_MAX; 0: all messages from from_uid on */
 	uint32_t from_uid;    /* with count 0; 0: none at all, begin alone is wanted */
+	/*
+	 * Not anew, if it is open still: for the next part of a look that needs several calls. It is
+	 * opened when it is not.
+	 */
+	bool again;
+	bool writing;         /* remove() is to follow: open it for that, if one may (SELECT) */
 	bool identify;        /* also tell who they are */
 	bool deleted;         /* also tell every message of the folder that has \Deleted */
 };

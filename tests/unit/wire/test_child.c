@@ -289,6 +289,8 @@ static void test_verify_descending(void **state)
 	frame_put_u32(&rig->writer, 0);
 	frame_put_u8(&rig->writer, 0);
 	frame_put_u8(&rig->writer, 0);
+	frame_put_u8(&rig->writer, 0);
+	frame_put_u8(&rig->writer, 0);
 	frame_put_u32(&rig->writer, 2);
 	frame_put_u32(&rig->writer, 5);
 	frame_put_u32(&rig->writer, 3);
