@@ -3,8 +3,8 @@
     rawremove.py PORT USER move|expunge COUNT CHUNK
 
 Plain IMAP on loopback. Removes the UIDs 1 to COUNT of INBOX, CHUNK in a command: UID MOVE to Trash, or
-UID STORE +FLAGS.SILENT (\\Deleted) and UID EXPUNGE. Prints the seconds from the first of these commands
-to the last answer.
+UID STORE +FLAGS.SILENT (\\Deleted) and UID EXPUNGE. The folder was opened before, as a mount that lists it has
+done. Prints the seconds from SELECT to the last answer.
 """
 import socket
 import sys
@@ -36,8 +36,9 @@ def main():
     port, user, how, count, chunk = int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
     session = Session(port)
     session.ask(f'LOGIN {user} secret')
-    session.ask('SELECT INBOX')
+    session.ask('EXAMINE INBOX')
     begun = time.monotonic()
+    session.ask('SELECT INBOX')
     for first in range(1, count + 1, chunk):
         uids = f'{first}:{min(first + chunk - 1, count)}'
         if how == 'move':
