@@ -90,6 +90,7 @@ static int start_account(struct mail *mail, struct error *err)
 		.folders = mail->setup->folders,
 		.exclude = options->exclude,
 		.connections = (unsigned)options->connections,
+		.brief = mail->setup->wire.protocol == WIRE_POP3,
 		.timeout_ms = mail->setup->wire.timeout_ms,
 		.poll_s = (uint32_t)options->poll,
 		/* With "ro" what was removed before stays hidden, and stays where it is. */

@@ -158,7 +158,7 @@ static int configure(struct setup *setup, const struct args *args, struct error 
 	setup->account = account_name(setup, source, tls);
 	setup->identity = url_identity(&setup->url, tls);
 	setup->wire = (struct wire_conf){
-		.protocol = WIRE_IMAP,
+		.protocol = setup->url.protocol,
 		.tls = tls,
 		.host = setup->url.host,
 		.port = url_port(&setup->url, tls),

@@ -8,7 +8,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PORT_IMAP = 143, PORT_IMAPS = 993 };
+/* Of the schemes; the one with the s first. */
+static const struct scheme {
+	const char *name;
+	enum wire_protocol protocol;
+	bool implicit;
+	uint16_t port;
+} schemes[] = {
+	{"imaps", WIRE_IMAP, true, 993},
+	{"imap", WIRE_IMAP, false, 143},
+	{"pop3s", WIRE_POP3, true, 995},
+	{"pop3", WIRE_POP3, false, 110},
+};
+
+#define SCHEME_COUNT (sizeof(schemes) / sizeof(schemes[0]))
+
+static const struct scheme *scheme_of(const struct url *url, bool implicit)
+{
+	const struct scheme *scheme = schemes;
+
+	while (scheme->protocol != url->protocol || scheme->implicit != implicit)
+		scheme++;
+	return scheme;
+}
 
 void url_finish(struct url *url)
 {
@@ -144,20 +166,15 @@ static int parse_scheme(
 		return error_set(err, EINVAL, "this is no URL: imaps://user@host is one");
 	scheme = xstrndup(text, (size_t)(end - text));
 	*rest_out = end + 3;
-	if (str_equal_nocase(scheme, "imaps")) {
-		url->implicit = true;
-		return 0;
-	}
-	if (str_equal_nocase(scheme, "imap"))
-		return 0;
-	if (str_equal_nocase(scheme, "pop3") || str_equal_nocase(scheme, "pop3s"))
-		return error_set(err, EINVAL,
-			"POP3 is not offered by this version yet; if the server speaks IMAP "
-			"too, "
-			"use imaps://user@host");
+	for (size_t i = 0; i < SCHEME_COUNT; i++)
+		if (str_equal_nocase(scheme, schemes[i].name)) {
+			url->protocol = schemes[i].protocol;
+			url->implicit = schemes[i].implicit;
+			return 0;
+		}
 	return error_set(err, EINVAL,
-		"mountmail does not speak %s://: a URL begins with imaps:// (or imap:// for "
-		"STARTTLS)",
+		"mountmail does not speak %s://: a URL begins with imaps:// or pop3s:// (or "
+		"imap://, pop3:// for STARTTLS)",
 		scheme);
 }
 
@@ -234,6 +251,9 @@ static int parse_folder(struct url *url, const char *text, struct error *err)
 	result = decode(text, len, "folder", &url->folder, err);
 	if (result < 0)
 		return result;
+	if (url->protocol == WIRE_POP3)
+		return error_set(err, EINVAL,
+			"a POP3 account has no folders: leave out what stands behind the host");
 	if (!utf8_valid(url->folder, strlen(url->folder)))
 		return error_set(err, EINVAL, "the folder in the URL is not UTF-8");
 	return 0;
@@ -266,14 +286,9 @@ int url_parse(const char *text, struct url *url_out, struct error *err)
 	return result;
 }
 
-static uint16_t usual_port(enum wire_tls tls)
-{
-	return tls == WIRE_TLS_IMPLICIT ? PORT_IMAPS : PORT_IMAP;
-}
-
 uint16_t url_port(const struct url *url, enum wire_tls tls)
 {
-	return url->port ? url->port : usual_port(tls);
+	return url->port ? url->port : scheme_of(url, tls == WIRE_TLS_IMPLICIT)->port;
 }
 
 static void append_encoded(struct buf *buf, const char *text)
@@ -295,7 +310,7 @@ char *url_identity(const struct url *url, enum wire_tls tls)
 {
 	struct buf buf = BUF_INIT;
 
-	buf_append_str(&buf, tls == WIRE_TLS_IMPLICIT ? "imaps://" : "imap://");
+	buf_printf(&buf, "%s://", scheme_of(url, tls == WIRE_TLS_IMPLICIT)->name);
 	append_encoded(&buf, url->user);
 	buf_append_char(&buf, '@');
 	append_host(&buf, url->host);
@@ -309,7 +324,10 @@ char *url_label(const struct url *url, enum wire_tls tls)
 
 	buf_printf(&buf, "%s@", url->user);
 	append_host(&buf, url->host);
-	if (url_port(url, tls) != usual_port(tls))
+	/* The same person's IMAP account at this host is another one. */
+	if (url->protocol == WIRE_POP3)
+		buf_append_str(&buf, ":pop3");
+	if (url_port(url, tls) != scheme_of(url, tls == WIRE_TLS_IMPLICIT)->port)
 		buf_printf(&buf, ":%u", url_port(url, tls));
 	return buf_steal(&buf);
 }

@@ -1,5 +1,5 @@
 /*
- * url_p.h - where an account is: imaps://user@host[:port][/folder].
+ * url_p.h - where an account is: imaps://user@host[:port][/folder], pop3s://user@host[:port].
  * Called by setup.c and config.c in the starting process, before anything is forked. One thread.
  */
 #ifndef MOUNTMAIL_APP_URL_P_H
@@ -14,7 +14,8 @@
 #define URL_HOST_MAX 253 /* RFC 1035 section 2.3.4, without the root's dot */
 
 struct url {
-	bool implicit;   /* imaps: TLS from the first byte */
+	enum wire_protocol protocol;
+	bool implicit;   /* imaps, pop3s: TLS from the first byte */
 	char *user;      /* owned; decoded, no control characters */
 	char *host;      /* owned; lower case, a literal without its brackets */
 	uint16_t port;   /* 0: the usual one */
@@ -43,7 +44,10 @@ uint16_t url_port(const struct url *url, enum wire_tls tls);
 /* "imaps://user@host:port" in one way of writing it; owned. */
 char *url_identity(const struct url *url, enum wire_tls tls);
 
-/* "user@host", and ":port" when it is not the usual one: for people, and for names of folders. Owned. */
+/*
+ * "user@host", ":pop3" behind it for POP3, and ":port" when it is not the usual one: for people, and
+ * for names of folders. Owned.
+ */
 char *url_label(const struct url *url, enum wire_tls tls);
 
 #endif

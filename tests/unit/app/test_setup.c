@@ -139,7 +139,7 @@ static void test_refusals(void **state)
 	refused("m work %/mail -o", STATUS_USAGE, "needs a value");
 	refused("m -o pasfile=x work %/mail", STATUS_USAGE, "passfile");
 	refused("m nowhere %/mail", STATUS_USAGE, "config");
-	refused("m pop3://a@h %/mail", STATUS_USAGE, "POP3");
+	refused("m pop3://a@h/folder %/mail", STATUS_USAGE, "no folders");
 	refused("m imaps://a@h %/mail -o tls=none", STATUS_USAGE, "imap://");
 	refused("m imaps://a@h/A %/mail -o folders=B", STATUS_USAGE, "folders=B");
 	refused("m -o passfile=%/secret,passcmd=x work %/mail", STATUS_USAGE, "passcmd");

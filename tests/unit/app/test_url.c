@@ -52,6 +52,32 @@ static void test_usual_ports(void **state)
 	url_finish(&url);
 }
 
+static void test_pop3(void **state)
+{
+	struct url url;
+	struct error err;
+	char *text;
+
+	assert_int_equal(url_parse("POP3S://a@host/", &url, &err), 0);
+	assert_int_equal(url.protocol, WIRE_POP3);
+	assert_true(url.implicit);
+	assert_int_equal(url_port(&url, WIRE_TLS_IMPLICIT), 995);
+	text = url_identity(&url, WIRE_TLS_IMPLICIT);
+	assert_string_equal(text, "pop3s://a@host:995");
+	free(text);
+	/* Its cache is not that of a@host's IMAP account. */
+	text = url_label(&url, WIRE_TLS_IMPLICIT);
+	assert_string_equal(text, "a@host:pop3");
+	free(text);
+	url_finish(&url);
+	assert_int_equal(url_parse("pop3://a@host:1110", &url, &err), 0);
+	assert_false(url.implicit);
+	text = url_label(&url, WIRE_TLS_STARTTLS);
+	assert_string_equal(text, "a@host:pop3:1110");
+	free(text);
+	url_finish(&url);
+}
+
 static void test_ipv6(void **state)
 {
 	struct url url;
@@ -89,8 +115,7 @@ static void test_refusals(void **state)
 		{"imaps://a@host/%ff", "UTF-8"},
 		{"imaps://a@host/a%0Ab", "control"},
 		{"http://a@host", "http"},
-		{"pop3s://a@host", "POP3"},
-		{"pop3://a@host", "POP3"},
+		{"pop3s://a@host/INBOX", "no folders"},
 	};
 
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
@@ -117,6 +142,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole),
 		cmocka_unit_test(test_usual_ports),
+		cmocka_unit_test(test_pop3),
 		cmocka_unit_test(test_ipv6),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_is_one),
