@@ -9,12 +9,13 @@
 
 /*
  * A word in parting whose answer nobody waits for. QUIT makes DELE come true, so it is never
- * said over marks that nobody asked to be made true.
+ * said over marks that nobody asked to be made true, nor behind a DELE that was refused: who
+ * knows.
  */
 static void pop3_say_goodbye(struct pop3 *pop3)
 {
 	if (pop3->ready && !pop3->in_flight && !pop3->wrong[0])
-		(void)pop3_send(pop3, pop3->marked ? "RSET" : "QUIT");
+		(void)pop3_send(pop3, pop3->tried ? "RSET" : "QUIT");
 }
 
 void pop3_hang_up(struct pop3 *pop3)

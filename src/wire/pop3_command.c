@@ -72,7 +72,13 @@ bool pop3_send(struct pop3 *pop3, const char *command)
 	return pop3_queue(pop3, command) && pop3_flush(pop3);
 }
 
-/* Splits "[CODE arguments] text"; what a terminal would not like becomes '?'. */
+/* What a terminal would not like becomes '?'. */
+static char command_tame(char c)
+{
+	return (unsigned char)c < 0x20 || (unsigned char)c >= 0x7f ? '?' : c;
+}
+
+/* Splits "[CODE arguments] text". */
 static void command_parse(struct pop3_answer *answer, const char *text)
 {
 	const char *close;
@@ -86,16 +92,14 @@ static void command_parse(struct pop3_answer *answer, const char *text)
 		size_t code = strcspn(text + 1, " ]");
 
 		for (n = 0; n < code && n + 1 < sizeof(answer->code); n++)
-			answer->code[n] = (char)toupper((unsigned char)text[1 + n]);
+			answer->code[n] =
+				(char)toupper((unsigned char)command_tame(text[1 + n]));
 		text = close + 1;
 		while (*text == ' ')
 			text++;
 	}
-	for (n = 0; text[n] && n + 1 < sizeof(answer->text); n++) {
-		unsigned char c = (unsigned char)text[n];
-
-		answer->text[n] = (char)(c < 0x20 || c >= 0x7f ? '?' : c);
-	}
+	for (n = 0; text[n] && n + 1 < sizeof(answer->text); n++)
+		answer->text[n] = command_tame(text[n]);
 }
 
 /* What a line says as an answer; *words_out is behind that. */

@@ -79,6 +79,7 @@ struct pop3 {
 
 	struct pop3_drop drop;
 	unsigned marked; /* DELE without QUIT */
+	bool tried;	 /* DELE was sent, whatever came of it */
 };
 
 /* The backend over a descriptor that is already connected; fd is taken. For tests. */

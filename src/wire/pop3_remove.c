@@ -35,6 +35,7 @@ static bool remove_reset(struct pop3 *pop3, struct backend_result *result)
 	for (size_t i = 0; i < pop3->drop.count; i++)
 		pop3->drop.mails[i].deleted = false;
 	pop3->marked = 0;
+	pop3->tried = false;
 	return true;
 }
 
@@ -75,6 +76,7 @@ static void remove_dele(
 	size_t marked = 0;
 
 	backend_result_ok(result);
+	pop3->tried |= count > 0;
 	while (pipe.read < count) {
 		uint32_t index = wanted[pipe.read];
 		enum pop3_reply reply = pop3_pipe_next(&pipe);

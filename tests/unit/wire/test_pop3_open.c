@@ -85,6 +85,11 @@ static void test_greetings(void **state)
 		"later");
 	expect_open("HTTP/1.1 400 Bad\r\n\r\n", WIRE_TLS_NONE, script_none, BACKEND_REFUSED,
 		"no POP3 server");
+	/* Nothing that a terminal would not like. */
+	expect_open("-ERR [\xba\033] \r\n", WIRE_TLS_NONE, script_none, BACKEND_CONNECTION_LOST,
+		": ??");
+	expect_open("-ERR a\xba\033b\r\n", WIRE_TLS_NONE, script_none, BACKEND_CONNECTION_LOST,
+		": a??b");
 	expect_open("* OK IMAP4rev1\r\n", WIRE_TLS_NONE, script_none, BACKEND_REFUSED,
 		"no POP3 server");
 	expect_open("\r\n", WIRE_TLS_NONE, script_none, BACKEND_REFUSED, "no POP3 server");

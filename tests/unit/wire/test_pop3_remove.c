@@ -137,7 +137,7 @@ static void test_a_no(void **state)
 		const struct turn *turns;
 		enum backend_status status;
 		const char *last;
-	} cases[] = {{some, BACKEND_OK, "RSET\r\n"}, {none, BACKEND_REFUSED, "QUIT\r\n"},
+	} cases[] = {{some, BACKEND_OK, "RSET\r\n"}, {none, BACKEND_REFUSED, "RSET\r\n"},
 		{busy, BACKEND_THROTTLED, "RSET\r\n"}};
 
 	for (size_t i = 0; i < 3; i++) {
