@@ -2,7 +2,6 @@
 #include "header_p.h"
 #include "pop3_uid_p.h"
 #include <mountmail/base/xalloc.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -27,9 +26,6 @@ static bool uidl_is_plain(const char *uidl, size_t len)
 
 bool pop3_uid_name(struct pop3_drop *drop, struct pop3_mail *mail, const char *uidl, size_t len)
 {
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned digest_len;
-
 	if (!len)
 		return false;
 	mail->name = drop->names.len;
@@ -37,11 +33,10 @@ bool pop3_uid_name(struct pop3_drop *drop, struct pop3_mail *mail, const char *u
 	if (uidl_is_plain(uidl, len)) {
 		buf_append(&drop->names, uidl, len);
 	} else {
-		if (EVP_Digest(uidl, len, digest, &digest_len, EVP_sha256(), NULL) != 1)
-			abort(); /* out of memory, as in xalloc */
-		buf_append_str(&drop->names, "sha256:");
-		for (unsigned i = 0; i < digest_len; i++)
-			buf_printf(&drop->names, "%02x", digest[i]);
+		XXH128_hash_t hash = XXH3_128bits(uidl, len);
+
+		buf_printf(&drop->names, "xxh128:%016llx%016llx",
+			(unsigned long long)hash.high64, (unsigned long long)hash.low64);
 	}
 	buf_append_char(&drop->names, '\0');
 	return true;

@@ -61,7 +61,7 @@ static inline bool pop3_mail_is_twin(const struct pop3_mail *mail)
 
 /*
  * Notes a name. A UIDL that is no printable ASCII or longer than POP3_UIDL_MAX is kept as its
- * SHA-256: it is never said to the server. False for an empty one.
+ * hash: it is never said to the server. False for an empty one.
  */
 bool pop3_uid_name(
 	struct pop3_drop *drop, struct pop3_mail *mail, const char *uidl, size_t len);

@@ -68,7 +68,7 @@ struct backend_result {
 
 /* What a server can do, told by open(). */
 enum backend_cap {
-	BACKEND_CAP_UIDPLUS = 1 << 0,
+	BACKEND_CAP_UIDPLUS = 1 << 0, /* removes what is named and nothing else; POP3 does so too */
 	BACKEND_CAP_MOVE = 1 << 1,
 	BACKEND_CAP_CONDSTORE = 1 << 2,
 	BACKEND_CAP_QRESYNC = 1 << 3,

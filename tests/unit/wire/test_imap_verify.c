@@ -303,7 +303,8 @@ static void crowd_answer(struct crowd *crowd, const char *line)
 		at++;
 	}
 	buf_printf(&out, "%s%u OK done\r\n", strstr(line, "SEARCH") ? "\r\n" : "", tag);
-	assert_int_equal(send(crowd->fd, out.data, out.len, MSG_NOSIGNAL), out.len);
+	/* To LOGOUT nobody waits for an answer. */
+	(void)!send(crowd->fd, out.data, out.len, MSG_NOSIGNAL);
 	buf_finish(&out);
 }
 
