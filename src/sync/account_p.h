@@ -24,7 +24,8 @@ struct account_tuning {
 	uint32_t extra_ms;	  /* the server took no further connection: ask again after */
 	uint32_t proven_ms;	  /* a connection that worked so short ago is taken to work */
 	uint32_t brief_ms;	  /* with conf.brief: closed when idle for so long */
-	uint32_t busy_max_ms;	  /* with conf.brief: the longest pause when others have the mailbox */
+	uint32_t busy_max_ms; /* with conf.brief: the longest pause when others have the mailbox
+			       */
 	uint32_t journal_sync_ms; /* a removal is on disk after so long */
 	uint32_t quiet_ms;	  /* a final removal is sent when no other came for so long */
 	uint32_t resume_ms;	  /* after a loss in the middle of removals */
@@ -53,6 +54,8 @@ struct worker {
 	bool no_move; /* the server refused MOVE on this connection; the worker's own */
 	bool online;  /* the backend is open and works */
 	bool idle;
+	bool looked;	   /* a folder was looked at on this connection */
+	int64_t opened_ms; /* when this connection was begun */
 	int64_t idle_since_ms;
 	int64_t alive_ms; /* when the connection last proved itself; the worker's own */
 	struct backend
@@ -86,6 +89,7 @@ struct account {
 	pthread_cond_t tick;   /* for the timer: an earlier time */
 	pthread_cond_t first;  /* for account_wait_first */
 	struct queue queue;
+	int64_t refreshed_ms; /* when somebody last asked for a look at the server */
 	struct waits waits;
 	struct removals removals;
 	struct worker workers[ACCOUNT_CONNECTIONS_MAX];

@@ -80,6 +80,8 @@ static void ask_look(struct account *account, int64_t folder_id, struct wait *wa
 		wait->kind == WAIT_DATA ? PRIORITY_OPENED : PRIORITY_ASKED, false);
 
 	queue_look_attach(look, wait);
+	if (wait->kind == WAIT_REFRESH)
+		account->refreshed_ms = clock_now_ms();
 	workers_grow(account);
 	pthread_cond_broadcast(&account->work);
 }

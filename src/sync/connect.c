@@ -157,6 +157,8 @@ void worker_connect(struct worker *worker)
 
 	account->opening += !worker->opening;
 	worker->opening = true;
+	worker->looked = false;
+	worker->opened_ms = clock_now_ms();
 	if (!account->online)
 		account->tried_ms = clock_now_ms();
 	pthread_mutex_unlock(&account->mutex);

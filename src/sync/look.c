@@ -158,6 +158,7 @@ void look_conclude(struct worker *worker, struct look *look, enum look_end end,
 		account_stepped(account);
 		look->failures = 0;
 	}
+	worker->looked |= end == LOOK_DONE && look->folder != STORE_ROOT;
 	look_settle(worker, look, end, result, &told);
 	if (end == LOOK_LOST)
 		worker_lost(worker, result);

@@ -118,7 +118,8 @@ bool pull_on_begin(void *ctx, const struct backend_folder_state *state)
 		return false;
 	pull->look->narrow = (struct narrow){0};
 	/* Where nothing was stored the scan goes on, from the first message. */
-	return (!folder->last_uid && !pull->known_count && !pull->scan.stub_first) || pull_halt(pull, PULL_NEW_EPOCH);
+	return (!folder->last_uid && !pull->known_count && !pull->scan.stub_first) ||
+	       pull_halt(pull, PULL_NEW_EPOCH);
 }
 
 bool pull_on_existing(void *ctx, uint32_t uid, uint32_t flags)
@@ -172,19 +173,6 @@ static bool pull_replace(struct pull *pull, uint32_t uid)
 	return true;
 }
 
-/* What has no date that can be believed came when it was first seen. */
-static bool pull_add_scattered(struct pull *pull, const struct mail_message *message)
-{
-	struct mail_message dated = *message; /* its texts are borrowed */
-
-	if (!pull_replace(pull, message->uid))
-		return false;
-	if (!dated.date)
-		dated.date = clock_wall_s();
-	store_batch_add(pull->batch, &dated);
-	return true;
-}
-
 bool pull_on_message(void *ctx, const struct mail_message *message)
 {
 	struct pull *pull = ctx;
@@ -197,10 +185,13 @@ bool pull_on_message(void *ctx, const struct mail_message *message)
 			pull->account->conf.name, pull->folder.id, message->uid,
 			pull->look->narrow.losses);
 	pull->batch_count++;
-	if (pull->scattered && !pull_add_scattered(pull, message))
+	/*
+	 * A date of 0 stays: when the message was first seen is known to the cache alone, and
+	 * its name and times are to be the same without one.
+	 */
+	if (pull->scattered && !pull_replace(pull, message->uid))
 		return false;
-	if (!pull->scattered)
-		store_batch_add(pull->batch, message);
+	store_batch_add(pull->batch, message);
 	return !pull->account->stopping || pull_halt(pull, PULL_SHUTDOWN);
 }
 

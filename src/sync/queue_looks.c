@@ -117,7 +117,7 @@ static bool look_due(const struct look *look, int64_t now_ms)
 	return look->not_before_ms <= now_ms;
 }
 
-struct look *queue_take_look(struct queue *queue, int64_t now_ms)
+static struct look *look_first_due(const struct queue *queue, int64_t now_ms)
 {
 	struct look *look = queue->look_head;
 
@@ -125,6 +125,18 @@ struct look *queue_take_look(struct queue *queue, int64_t now_ms)
 		return NULL;
 	while (look && !look_due(look, now_ms))
 		look = look->next;
+	return look;
+}
+
+const struct look *queue_peek_look(const struct queue *queue, int64_t now_ms)
+{
+	return look_first_due(queue, now_ms);
+}
+
+struct look *queue_take_look(struct queue *queue, int64_t now_ms)
+{
+	struct look *look = look_first_due(queue, now_ms);
+
 	if (!look)
 		return NULL;
 	look_unlink(queue, look);

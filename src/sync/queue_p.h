@@ -86,6 +86,8 @@ struct look *queue_look(
 void queue_look_attach(struct look *look, struct wait *wait);
 /* The most urgent one that is due, NULL when there is none. It is running then. */
 struct look *queue_take_look(struct queue *queue, int64_t now_ms);
+/* The same, and leaves it there. */
+const struct look *queue_peek_look(const struct queue *queue, int64_t now_ms);
 /* A running one waits again until not_before_ms. */
 void queue_look_again(
 	struct queue *queue, struct look *look, enum priority priority, int64_t not_before_ms);

@@ -231,10 +231,34 @@ static bool worker_is_over(const struct worker *worker, int64_t now)
 	       now - worker->idle_since_ms >= account->tuning.brief_ms;
 }
 
+/*
+ * A maildrop is read when it is connected to, so that what comes next, a look, would see it as
+ * it was: it was looked at before on this connection, or is asked for by one who came later.
+ */
+static bool worker_is_stale(const struct worker *worker, int64_t now)
+{
+	const struct account *account = worker->account;
+	const struct look *look;
+
+	if (!account->conf.brief || removals_due(account, now) ||
+		queue_bodies_next(&account->queue, now))
+		return false;
+	look = queue_peek_look(&account->queue, now);
+	if (!look || look->folder == STORE_ROOT)
+		return false;
+	return worker->looked || (waits_any(&look->waits, WAIT_REFRESH) &&
+					 account->refreshed_ms > worker->opened_ms);
+}
+
 static void worker_step(struct worker *worker, int64_t now)
 {
 	struct account *account = worker->account;
 
+	if (worker->online && worker_is_stale(worker, now)) {
+		worker_wake(worker);
+		worker_close(worker);
+		return;
+	}
 	if (worker->online) {
 		if (worker_work(worker, now))
 			return;

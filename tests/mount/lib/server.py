@@ -37,6 +37,8 @@ class Dovecot:
         env = dict(line.split('=', 1) for line in text.split())
         self.imap_port = int(env['IMAP_PORT'])
         self.imaps_port = int(env['IMAPS_PORT'])
+        self.pop3_port = int(env['POP3_PORT'])
+        self.pop3s_port = int(env['POP3S_PORT'])
         self.cafile = env['CAFILE']
         self.mail_root = Path(env['MAIL_ROOT'])
         self.mail_uid = int(env['MAIL_UID'])
