@@ -76,12 +76,22 @@ static const char db_journal_setup[] =
 	"PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4096; PRAGMA wal_autocheckpoint=16000;"
 	"PRAGMA journal_size_limit=8388608; PRAGMA trusted_schema=OFF;";
 
+/* A commit is on disk when it returns: what is said of a message decides whether the server's
+ * may go. */
+static const char db_kept_setup[] =
+	"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;"
+	"PRAGMA cache_size=-4096; PRAGMA journal_size_limit=8388608; PRAGMA "
+	"trusted_schema=OFF;";
+
 static const struct db_kind db_kinds[] = {
 	[DB_CACHE] = {"cache database", db_cache_setup, true, "before cache commit",
 		"after cache commit"},
 	[DB_CACHE_READER] = {"cache database", db_reader_setup, false, "", ""},
 	[DB_JOURNAL] = {"journal of removals", db_journal_setup, true, "before journal commit",
 		"after journal commit"},
+	[DB_KEPT] = {"database of kept mail", db_kept_setup, true, "before kept commit",
+		"after kept commit"},
+	[DB_KEPT_READER] = {"database of kept mail", db_reader_setup, false, "", ""},
 };
 
 int db_open(struct db *db, const char *path, enum db_mode mode, struct error *err)

@@ -31,7 +31,7 @@ struct db {
 };
 
 /* What a connection is for. */
-enum db_mode { DB_CACHE, DB_CACHE_READER, DB_JOURNAL };
+enum db_mode { DB_CACHE, DB_CACHE_READER, DB_JOURNAL, DB_KEPT, DB_KEPT_READER };
 
 /*
  * Opens the file (made when missing, but not by a reader). Returns 0, -EUCLEAN when it is

@@ -93,11 +93,38 @@ static const char *const journal_steps[] = {
 	" uidl TEXT);",
 };
 
+/* What is looked at for each at opening, and for its age, comes first in a row. */
+static const char *const kept_steps[] = {
+	"CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+	"CREATE TABLE messages ("
+	" uid INTEGER PRIMARY KEY,"
+	" state INTEGER NOT NULL," /* enum kept_state */
+	" length INTEGER NOT NULL,"
+	" checksum INTEGER NOT NULL," /* XXH3 of the body, 64 bits */
+	" at INTEGER NOT NULL,"
+	" size INTEGER NOT NULL,"
+	" date INTEGER NOT NULL,"
+	" bits INTEGER NOT NULL," /* enum message_state: BAD, TWIN */
+	" flags INTEGER NOT NULL,"
+	" uidl TEXT,"
+	" sender TEXT,"
+	" subject TEXT,"
+	" from_ TEXT,"
+	" to_ TEXT,"
+	" cc TEXT,"
+	" date_ TEXT,"
+	" message_id TEXT,"
+	" references_ TEXT,"
+	" list_id TEXT);"
+	"CREATE INDEX messages_age ON messages (state, at);",
+};
+
 #define STEPS(list) list, sizeof(list) / sizeof((list)[0])
 
 const struct schema schema_cache = {
 	"cache", "cache", ", or remove this one", STEPS(cache_steps)};
 const struct schema schema_journal = {"journal of removals", "state", "", STEPS(journal_steps)};
+const struct schema schema_kept = {"kept mail", "state", "", STEPS(kept_steps)};
 
 static int schema_step(struct db *db, const struct schema *schema, int64_t version)
 {

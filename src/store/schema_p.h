@@ -1,6 +1,6 @@
 /*
  * store/schema_p.h - the tables, how older ones become the present ones, and whose they are.
- * Used by store.c and journal.c at opening.
+ * Used by store.c, journal.c and kept.c at opening.
  */
 #ifndef MOUNTMAIL_STORE_SCHEMA_P_H
 #define MOUNTMAIL_STORE_SCHEMA_P_H
@@ -21,6 +21,7 @@ struct schema {
 
 extern const struct schema schema_cache;
 extern const struct schema schema_journal;
+extern const struct schema schema_kept;
 
 /*
  * Brings the database to the present version, each step a transaction of its own.
