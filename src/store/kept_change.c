@@ -118,6 +118,7 @@ static int rows_drop(struct kept *kept, const uint32_t *uids, size_t count, uint
 	size_t *gone_count_out)
 {
 	int result = kept_transact(kept, __func__);
+	bool doubtful = false;
 	size_t gone = 0;
 
 	if (result < 0)
@@ -126,9 +127,11 @@ static int rows_drop(struct kept *kept, const uint32_t *uids, size_t count, uint
 		result = row_drop(kept, uids[i]);
 		if (result == 1)
 			gone_out[gone++] = uids[i];
+		/* Its row may be on disk: what is written now takes its place there. */
+		doubtful |= keys_has(&kept->spare, uids[i]);
 	}
 	*gone_count_out = gone;
-	if (result >= 0 && gone)
+	if (result >= 0 && (gone || doubtful))
 		result = rows_note_time(kept);
 	return kept_settle(kept, result < 0 ? result : 0);
 }

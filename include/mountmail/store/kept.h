@@ -81,8 +81,8 @@ int kept_append(struct kept_writer *writer, const void *data, size_t len);
  * Ends the body, also an empty one, and the writer, whatever comes of it. 0: body and row are on disk, the machine
  * may lose its power now; the state is KEPT_COPY. A UID that is kept already: 0 when it has this UIDL and
  * this body (it stays as it is, but a damaged file is replaced by this one), else -EEXIST.
- * -ENOSPC, -EIO: it is not kept, and nothing of it stays (after -EIO of a sync: nothing that would be shown or
- * that is not whole).
+ * -ENOSPC, -EIO: it is not kept, and nothing of it stays (but after -EIO of the database, which may have been
+ * obeyed all the same, the whole body: it is in kept/lost at the next opening, or kept after all).
  */
 int kept_commit(struct kept_writer *writer, struct error *err);
 /* Voids what was not committed, and ends the writer. Takes NULL. */
