@@ -8,6 +8,17 @@
 #define BODY "the body of message 1\r\n"
 #define BODY_LEN (sizeof(BODY) - 1)
 
+/* Nobody pulls the plug here: of the program and, before the C library's, of SQLite. */
+int fsync(int fd)
+{
+	return 0;
+}
+
+int fdatasync(int fd)
+{
+	return 0;
+}
+
 static char *file_read(const char *path, size_t *len_out)
 {
 	FILE *file = fopen(path, "r");
