@@ -248,6 +248,13 @@ static void changes_add_gone(struct store_changes *changes, sqlite3_stmt *stmt)
 	gone->fields.subject = db_column_text(stmt, 4);
 }
 
+/* The server has one that is not stored: taken for gone by mistake, or never listed. */
+static void survey_lacks(struct store_changes *changes, uint32_t uid)
+{
+	if (!changes->missing)
+		changes->missing = uid;
+}
+
 /*
  * Walks rows and survey side by side, both ascending. What has to be changed is noted first:
  * the rows are not written to while they are read.
@@ -267,14 +274,17 @@ static int batch_survey(struct store_batch *batch, struct store_changes *changes
 	while ((result = db_step(db, stmt)) == 1) {
 		uint32_t uid = (uint32_t)sqlite3_column_int64(stmt, 0);
 
-		while (at < batch->kept_count && batch->kept[at].uid < uid)
-			at++;
+		for (; at < batch->kept_count && batch->kept[at].uid < uid; at++)
+			survey_lacks(changes, batch->kept[at].uid);
 		if (at == batch->kept_count || batch->kept[at].uid != uid)
 			changes_add_gone(changes, stmt);
 		else if (batch->kept[at].flags != (uint32_t)sqlite3_column_int64(stmt, 1))
 			reflagged[count++] = batch->kept[at];
+		at += at < batch->kept_count && batch->kept[at].uid == uid;
 	}
 	db_reset(stmt);
+	if (at < batch->kept_count)
+		survey_lacks(changes, batch->kept[at].uid);
 	for (size_t i = 0; i < count && result == 0; i++)
 		result = batch_set_flags(batch, &reflagged[i]);
 	for (size_t i = 0; i < changes->gone_count && result >= 0; i++)

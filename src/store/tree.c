@@ -302,6 +302,21 @@ int store_folders_replace(struct store *store, const struct mail_folder *list, s
 	return 0;
 }
 
+int store_folder_rewind(struct store *store, int64_t id, uint32_t last_uid, struct error *err)
+{
+	int result = store_begin(store, __func__);
+	sqlite3_stmt *stmt;
+
+	if (result == 0) {
+		stmt = db_prepare(&store->db, "UPDATE folders SET last_uid = ?2"
+					      " WHERE id = ?1 AND last_uid > ?2");
+		db_bind_int(stmt, 1, id);
+		db_bind_int(stmt, 2, last_uid);
+		result = store_end(store, db_run(&store->db, stmt));
+	}
+	return result < 0 ? error_set(err, -result, "the folder's state cannot be stored") : 0;
+}
+
 int store_folder_new_epoch(struct store *store, int64_t id, uint64_t epoch, struct error *err)
 {
 	int result = store_begin(store, __func__);

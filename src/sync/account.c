@@ -168,6 +168,7 @@ static void account_free(struct account *account)
 	id_set_finish(&account->failing);
 	id_set_finish(&account->missing);
 	id_set_finish(&account->liars);
+	id_set_finish(&account->lacking);
 	id_set_finish(&account->relisted);
 	pthread_cond_destroy(&account->first);
 	pthread_cond_destroy(&account->tick);

@@ -115,6 +115,7 @@ struct account {
 	struct id_set failing;	/* folders whose trouble was logged */
 	struct id_set missing;	/* those that could not be opened; the tree was asked for */
 	struct id_set relisted; /* those without UIDVALIDITY, listed anew since the start */
+	struct id_set lacking;	/* those that were listed again since messages were missing */
 	struct id_set liars;	/* those whose UIDNEXT is not above their last UID */
 };
 

@@ -209,6 +209,35 @@ static bool pull_goes_on(struct pull *pull, const struct backend_result *result)
 	return true;
 }
 
+/*
+ * The server has messages that the store lacks, though they lie below what was listed: whatever
+ * made it so, they are listed again; once, since a server may also name what it does not give.
+ */
+static void pull_mend(struct pull *pull)
+{
+	struct account *account = pull->account;
+	bool first;
+
+	if (!pull->surveyed)
+		return;
+	pthread_mutex_lock(&account->mutex);
+	if (!pull->missing)
+		id_set_remove(&account->lacking, pull->folder.id);
+	first = pull->missing && id_set_add(&account->lacking, pull->folder.id);
+	pthread_mutex_unlock(&account->mutex);
+	if (!first)
+		return;
+	log_warning("%s: folder %" PRId64 ": messages from uid %" PRIu32
+		    " on are missing here; they are listed again",
+		account->conf.name, pull->folder.id, pull->missing);
+	if (store_folder_rewind(
+		    account->store, pull->folder.id, pull->missing - 1, &pull->error) < 0)
+		return;
+	pthread_mutex_lock(&account->mutex);
+	account_look_soon(account, pull->folder.id);
+	pthread_mutex_unlock(&account->mutex);
+}
+
 void pull_run(struct worker *worker, struct look *look)
 {
 	struct pull pull = {.worker = worker, .account = worker->account, .look = look};
@@ -235,6 +264,8 @@ void pull_run(struct worker *worker, struct look *look)
 		if (!pull_goes_on(&pull, &result))
 			break;
 	}
+	if (end == LOOK_DONE)
+		pull_mend(&pull);
 	store_folder_finish(&pull.folder);
 	free(pull.known);
 	look_conclude(worker, look, end, &result, pull.stepped);

@@ -36,6 +36,7 @@ struct pull {
 	bool asking;	      /* headers are being asked for */
 	uint32_t batch_count; /* messages of it so far */
 	bool stepped;	      /* a batch is in the store */
+	uint32_t missing;     /* a UID that the server has and the store has not; 0: none */
 	struct error error;
 	/* Where UIDs do not ascend with time (BACKEND_CAP_SCATTERED): */
 	bool scattered;

@@ -205,6 +205,8 @@ bool pull_commit(struct pull *pull, uint32_t through, bool complete)
 
 	if (result < 0)
 		return pull_store_failed(pull, result);
+	if (changes.missing)
+		pull->missing = changes.missing;
 	if ((changes.added || changes.gone_count || changes.reflagged) &&
 		events->folder_changed)
 		events->folder_changed(events->ctx, pull->folder.id, &changes);

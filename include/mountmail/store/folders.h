@@ -55,6 +55,12 @@ int store_folders_replace(struct store *store, const struct mail_folder *list, s
  */
 int store_folder_new_epoch(struct store *store, int64_t id, uint64_t epoch, struct error *err);
 
+/*
+ * last_uid goes back to this one, so that a scan reports again what is above: messages are there
+ * that the store lacks. 0 or -EIO.
+ */
+int store_folder_rewind(struct store *store, int64_t id, uint32_t last_uid, struct error *err);
+
 /* 0, -ENOENT or -EIO. folder_out is the caller's to finish. */
 int store_folder_by_id(struct store_reader *reader, int64_t id, struct store_folder *folder_out);
 int store_folder_by_dir_tag(struct store_reader *reader, uint32_t tag,

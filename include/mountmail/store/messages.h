@@ -43,6 +43,7 @@ struct store_gone {
 struct store_changes {
 	uint32_t added;
 	uint32_t reflagged;
+	uint32_t missing; /* the lowest UID that was kept and is not in the store; 0: none */
 	struct store_gone *gone; /* owned, store_changes_finish */
 	size_t gone_count;
 };

@@ -425,6 +425,25 @@ static void test_store_full(void **state)
 	assert_int_equal(fixture_row(fixture, fixture_folder(fixture, "INBOX")).messages, 300);
 }
 
+/* A message that the cache lost, or that was taken for gone, comes back. */
+static void test_missing_is_listed_again(void **state)
+{
+	struct fixture *fixture = *state;
+	const uint32_t lost[] = {2, 4};
+	struct error err;
+	int64_t inbox;
+
+	fixture_fill(fixture, "INBOX", 5);
+	inbox = fixture_start_listed(fixture);
+	assert_int_equal(store_messages_drop(fixture->store, inbox, lost, 2, 0, &err), 0);
+	fixture_refresh(fixture, inbox, 0);
+	UNTIL(fixture_row(fixture, inbox).messages == 5);
+	assert_int_equal(fixture_row(fixture, inbox).last_uid, 5);
+	/* And that is that. */
+	fixture_refresh(fixture, inbox, 0);
+	assert_int_equal(fixture_logged(fixture, "scan INBOX 1"), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -447,6 +466,7 @@ int main(void)
 		TEST(test_deadly_folder),
 		TEST(test_closed_folder),
 		TEST(test_store_full),
+		TEST(test_missing_is_listed_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
