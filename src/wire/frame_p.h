@@ -32,7 +32,9 @@ enum frame_type {
 	FRAME_FETCH,
 	FRAME_VERIFY,
 	FRAME_REMOVE,
-	FRAME_STOP, /* a sink returned false: end the call in progress with STOPPED */
+	FRAME_WAIT,
+	/* A sink returned false: end the call in progress with STOPPED. Or end a wait. */
+	FRAME_STOP,
 	/* wire process to mail process */
 	FRAME_SERVER = 64,   /* result of open: caps, name */
 	FRAME_FOLDER,
@@ -46,6 +48,7 @@ enum frame_type {
 	FRAME_BODY_FAILED,
 	FRAME_IDENTITIES,    /* many messages that were found, and who they are */
 	FRAME_DELETED,       /* many UIDs */
+	FRAME_NEWS,          /* of the folder that is waited for; once */
 	FRAME_ALIVE,         /* the server is sending, but nothing that can be told yet */
 	FRAME_RESULT,        /* ends every call */
 };

@@ -396,6 +396,13 @@ size_t guard_take(struct guard *guard, void *data, size_t len)
 	return len;
 }
 
+bool guard_has_line(const struct guard *guard)
+{
+	size_t left = guard->out.len - guard->taken;
+
+	return left && memchr(guard->out.data + guard->taken, '\n', left);
+}
+
 bool guard_holds(const struct guard *guard)
 {
 	return guard->taken < guard->out.len || guard->held.len || guard->state != GUARD_START;

@@ -53,6 +53,9 @@ int guard_push(struct guard *guard, const void *data, size_t len);
 /* Moves up to len passed bytes to data; returns how many. */
 size_t guard_take(struct guard *guard, void *data, size_t len);
 
+/* Whether what is in reach goes on to the end of a line. */
+bool guard_has_line(const struct guard *guard);
+
 /* Bytes held back or not yet taken: must be false when TLS starts. */
 bool guard_holds(const struct guard *guard);
 

@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* RFC 2177: to be renewed at least every 29 minutes. */
+#define IMAP_IDLE_MS (25 * 60 * 1000)
+
 /* A LOGOUT whose answer nobody waits for: it spares the server a line in its log. */
 static void imap_say_goodbye(struct imap *imap)
 {
@@ -33,6 +36,7 @@ static const struct backend_ops imap_ops = {
 	.fetch = imap_fetch,
 	.verify = imap_verify,
 	.remove = imap_remove,
+	.wait = imap_wait,
 	.close = imap_close,
 };
 
@@ -45,6 +49,7 @@ struct backend *imap_create(const struct wire_conf *conf, int watch_fd,
 	imap->conf = conf;
 	imap->fd = -1;
 	imap->watch_fd = watch_fd;
+	imap->idle_ms = IMAP_IDLE_MS;
 	imap->enter_sandbox = enter_sandbox;
 	imap->stopped = stopped;
 	imap->ctx = ctx;

@@ -138,6 +138,9 @@ static void imap_fetch_on_att(struct mailimap_msg_att *msg_att, void *context)
 
 	imap_fetch_check_void(handler);
 	imap_att_read(msg_att, handler->whole, &att);
+	/* Flags without what was asked for: they changed. */
+	if (handler->body && att.has_flags && !att.sections)
+		handler->imap->stirred = true;
 	handler->att(handler->ctx, &att);
 	handler->fed = false;
 }

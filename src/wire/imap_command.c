@@ -83,6 +83,68 @@ bool imap_send(struct imap *imap, const void *data, size_t len)
 	return mailstream_flush(imap->mailstream) == 0;
 }
 
+bool imap_answer_line(
+	struct imap *imap, const char *word, size_t *at, const char **line_out, size_t *len_out)
+{
+	const MMAPString *buffer = imap->session->imap_stream_buffer;
+	size_t word_len = strlen(word);
+
+	while (*at < buffer->len) {
+		const char *line = buffer->str + *at;
+		const char *end = memchr(line, '\n', buffer->len - *at);
+		size_t len = end ? (size_t)(end - line) : buffer->len - *at;
+
+		*at += len + 1;
+		if (len && line[len - 1] == '\r')
+			len--;
+		if (len < word_len || strncasecmp(line, word, word_len) != 0)
+			continue;
+		*line_out = line + word_len;
+		*len_out = len - word_len;
+		return true;
+	}
+	return false;
+}
+
+/* Splits "[CODE arguments] text"; what a terminal would not like becomes '?'. */
+static void imap_answer_parse(struct imap_answer *answer, const char *text, size_t len)
+{
+	const char *close = len && text[0] == '[' ? memchr(text, ']', len) : NULL;
+	size_t n;
+
+	if (close) {
+		size_t code = strcspn(text + 1, " ]");
+
+		for (n = 0; n < code && n + 1 < sizeof(answer->code); n++)
+			answer->code[n] = (char)toupper((unsigned char)text[1 + n]);
+		answer->code[n] = '\0';
+		if (strcmp(answer->code, "CAPABILITY") == 0)
+			answer->code[0] = '\0';
+		len -= (size_t)(close + 1 - text);
+		text = close + 1;
+	}
+	while (len && *text == ' ')
+		text++, len--;
+	for (n = 0; n < len && n + 1 < sizeof(answer->text); n++) {
+		unsigned char c = (unsigned char)text[n];
+
+		answer->text[n] = (char)(c < 0x20 || c >= 0x7f ? '?' : c);
+	}
+	answer->text[n] = '\0';
+	/* The guard's, not the server's. */
+	if (strcmp(answer->text, GUARD_NO_TEXT) == 0)
+		answer->text[0] = '\0';
+}
+
+void imap_read_bye(struct imap *imap)
+{
+	const char *text;
+	size_t len, at = 0;
+
+	if (imap_answer_line(imap, "* BYE ", &at, &text, &len))
+		imap_answer_parse(&imap->answer, text, len);
+}
+
 int imap_read_continue(struct imap *imap, const char **text_out)
 {
 	char tag[16];
@@ -101,9 +163,13 @@ int imap_read_continue(struct imap *imap, const char **text_out)
 			*text_out = line + (line[1] == ' ' ? 2 : 1);
 			return 1;
 		}
-		/* News about the account, or a BYE: the next read tells. */
 		if (line[0] != '*')
 			return -1;
+		if (strncasecmp(line, "* BYE", 5) == 0) {
+			imap_read_bye(imap);
+			return -1;
+		}
+		imap_news_line(imap, line);
 	}
 }
 
@@ -167,59 +233,6 @@ enum imap_reply imap_command_text(
 	return reply;
 }
 
-bool imap_answer_line(
-	struct imap *imap, const char *word, size_t *at, const char **line_out, size_t *len_out)
-{
-	const MMAPString *buffer = imap->session->imap_stream_buffer;
-	size_t word_len = strlen(word);
-
-	while (*at < buffer->len) {
-		const char *line = buffer->str + *at;
-		const char *end = memchr(line, '\n', buffer->len - *at);
-		size_t len = end ? (size_t)(end - line) : buffer->len - *at;
-
-		*at += len + 1;
-		if (len && line[len - 1] == '\r')
-			len--;
-		if (len < word_len || strncasecmp(line, word, word_len) != 0)
-			continue;
-		*line_out = line + word_len;
-		*len_out = len - word_len;
-		return true;
-	}
-	return false;
-}
-
-/* Splits "[CODE arguments] text"; what a terminal would not like becomes '?'. */
-static void imap_answer_parse(struct imap_answer *answer, const char *text, size_t len)
-{
-	const char *close = len && text[0] == '[' ? memchr(text, ']', len) : NULL;
-	size_t n;
-
-	if (close) {
-		size_t code = strcspn(text + 1, " ]");
-
-		for (n = 0; n < code && n + 1 < sizeof(answer->code); n++)
-			answer->code[n] = (char)toupper((unsigned char)text[1 + n]);
-		answer->code[n] = '\0';
-		if (strcmp(answer->code, "CAPABILITY") == 0)
-			answer->code[0] = '\0';
-		len -= (size_t)(close + 1 - text);
-		text = close + 1;
-	}
-	while (len && *text == ' ')
-		text++, len--;
-	for (n = 0; n < len && n + 1 < sizeof(answer->text); n++) {
-		unsigned char c = (unsigned char)text[n];
-
-		answer->text[n] = (char)(c < 0x20 || c >= 0x7f ? '?' : c);
-	}
-	answer->text[n] = '\0';
-	/* The guard's, not the server's. */
-	if (strcmp(answer->text, GUARD_NO_TEXT) == 0)
-		answer->text[0] = '\0';
-}
-
 /* The tagged line is the last one read. */
 static enum imap_reply imap_tagged_reply(struct imap *imap)
 {
@@ -257,16 +270,6 @@ static enum imap_reply imap_tagged_reply(struct imap *imap)
 	return IMAP_LOST;
 }
 
-/* The words of a BYE, when the connection ended with one. */
-static void imap_read_bye(struct imap *imap)
-{
-	const char *text;
-	size_t len, at = 0;
-
-	if (imap_answer_line(imap, "* BYE ", &at, &text, &len))
-		imap_answer_parse(&imap->answer, text, len);
-}
-
 enum imap_reply imap_read_answer(struct imap *imap, bool line_read)
 {
 	struct mailimap_response *response = NULL;
@@ -291,6 +294,8 @@ enum imap_reply imap_read_answer(struct imap *imap, bool line_read)
 	if (reply == IMAP_LOST) {
 		imap->ready = false;
 		imap_read_bye(imap);
+	} else {
+		imap_news_answer(imap);
 	}
 	return reply;
 }

@@ -224,6 +224,7 @@ static bool imap_open_folder(
 	}
 	imap_read_state(imap);
 	imap->selected = xstrdup(raw);
+	imap_news_begin(imap);
 	return true;
 }
 

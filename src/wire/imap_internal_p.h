@@ -61,6 +61,11 @@ struct imap {
 	char *selected;                    /* raw name of the selected folder, NULL for none */
 	bool writable;                     /* by SELECT, and the server did not say READ-ONLY */
 	struct backend_folder_state state; /* of the selected folder */
+	/* Of the selected folder too: what the server told of it since. See imap_news.c. */
+	uint32_t told_exists, told_recent;
+	bool stirred;                      /* something came, went or changed */
+	bool stale;                        /* wait() is done with this opening of it */
+	int idle_ms;                       /* an IDLE lasts so long; then it is renewed */
 	int64_t alive_ms;                  /* when stopped was last asked by imap_alive */
 	int64_t heard_ms;                  /* when the server last answered, clock_now_ms() */
 };
@@ -87,6 +92,8 @@ void imap_verify(struct backend *backend, const struct backend_verify *verify,
 	const struct backend_verify_sink *sink, struct backend_result *result);
 void imap_remove(struct backend *backend, const struct backend_removal *removal,
 	struct backend_result *result);
+void imap_wait(struct backend *backend, const struct backend_wait *wait,
+	const struct backend_wait_sink *sink, bool *news_out, struct backend_result *result);
 
 /* imap_command.c */
 
@@ -125,6 +132,8 @@ bool imap_send(struct imap *imap, const void *data, size_t len);
  * next read). 0: it answered with the tagged line instead (imap_read_answer parses it). -1: lost.
  */
 int imap_read_continue(struct imap *imap, const char **text_out);
+/* The words of a BYE, if there is one in what was read last, are the answer. */
+void imap_read_bye(struct imap *imap);
 /* line_read: the first line of the answer is in the session's buffer already. */
 enum imap_reply imap_read_answer(struct imap *imap, bool line_read);
 
@@ -165,6 +174,15 @@ bool imap_read_caps(struct imap *imap, struct backend_result *result);
 
 /* imap_path.c: mail_folder.path for a raw name; owned. delimiter 0: the folders are flat. */
 char *imap_path_decode(const char *raw, char delimiter, const char *prefix);
+
+/* imap_news.c: what the server says of the selected folder without being asked. */
+
+/* The folder was opened: what it was told to hold then is no news. */
+void imap_news_begin(struct imap *imap);
+/* A line outside of an answer that is read as a whole. */
+void imap_news_line(struct imap *imap, const char *line);
+/* Looks through the answer that was read last. */
+void imap_news_answer(struct imap *imap);
 
 /* imap_folder.c */
 

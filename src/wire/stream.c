@@ -11,9 +11,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Read at once; libetpan's own buffer is small, since it moves what is left in it for every
- * line. */
-#define STREAM_AHEAD (256u << 10)
 #define STREAM_MAILSTREAM 8192u
 /* What a byte earns: below some 30 bytes a second an answer does not flow. */
 #define STREAM_MS_A_BYTE 32
@@ -168,20 +165,28 @@ static ssize_t stream_plain_result(struct stream *stream, ssize_t r)
 	return -1;
 }
 
+ssize_t stream_read_now(struct stream *stream, void *data, size_t len, short *events_out)
+{
+	ssize_t got;
+
+	*events_out = POLLIN;
+	if (stream->failure[0])
+		return -1;
+	if (stream->ssl)
+		got = stream_tls_read(stream, data, len, events_out);
+	else
+		got = stream_plain_result(stream, recv(stream->fd, data, len, 0));
+	if (got > 0)
+		stream_earned(stream, (size_t)got);
+	return got;
+}
+
 ssize_t stream_read_some(struct stream *stream, void *data, size_t len)
 {
 	for (;;) {
-		short events = POLLIN;
-		ssize_t got;
+		short events;
+		ssize_t got = stream_read_now(stream, data, len, &events);
 
-		if (stream->failure[0])
-			return -1;
-		if (stream->ssl)
-			got = stream_tls_read(stream, data, len, &events);
-		else
-			got = stream_plain_result(stream, recv(stream->fd, data, len, 0));
-		if (got > 0)
-			stream_earned(stream, (size_t)got);
 		if (got != 0)
 			return got;
 		if (!stream_wait(stream, events))

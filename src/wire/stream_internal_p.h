@@ -9,6 +9,10 @@
 #include <openssl/ssl.h>
 #include <sys/types.h>
 
+/* Read at once; libetpan's own buffer is small, since it moves what is left in it for every
+ * line. */
+#define STREAM_AHEAD (256u << 10)
+
 struct stream {
 	const struct wire_conf *conf; /* borrowed */
 	int fd;
@@ -40,6 +44,11 @@ void stream_fail_errno(struct stream *stream, int code);
  * failed: nothing came, or the channel to the mail process was closed.
  */
 bool stream_wait(struct stream *stream, short events);
+
+/*
+ * What has come, without waiting. 0: nothing yet, *events_out tells what to wait for; -1: failed.
+ */
+ssize_t stream_read_now(struct stream *stream, void *data, size_t len, short *events_out);
 
 /* stream_tls.c: the same through TLS. *events_out: what to wait for when it returns 0. */
 ssize_t stream_tls_read(struct stream *stream, void *data, size_t len, short *events_out);

@@ -71,6 +71,14 @@ void stream_deadline(struct stream *stream);
  */
 void stream_on_progress(struct stream *stream, void (*heard)(void *ctx), void *ctx);
 
+/*
+ * Waits, without a deadline, for a whole line that the server sends of itself; what came is with the
+ * guard, and can be read from the mailstream without waiting. Returns 1; 0 when until_ms passed, or
+ * wake_fd (-1: none) or the channel to the mail process has something to read; -1 with the stream
+ * failed, or the guard.
+ */
+int stream_await(struct stream *stream, int64_t until_ms, int wake_fd);
+
 /* Ends the connection as if the network had; why is for people. */
 void stream_drop(struct stream *stream, const char *why);
 

@@ -5,7 +5,8 @@
  * to such a process) and, for tests, by a scripted fake.
  *
  * Every call blocks until it is done, and ends within the connection's deadline: a server
- * that says nothing for timeout_ms while an answer is due is a lost connection.
+ * that says nothing for timeout_ms while an answer is due is a lost connection. Only wait() lasts
+ * longer: see there.
  *
  * Every call fills a struct backend_result. Its status tells by scope what to do next:
  *
@@ -254,6 +255,40 @@ struct backend_removal {
 	const char *to;       /* borrowed; MOVE, COPY: the other folder's raw name; else NULL */
 };
 
+/*
+ * Waiting for news of one folder: that a message came, went or changed. Needs BACKEND_CAP_IDLE.
+ *
+ * First begin tells the folder's state as of when this connection opened it, which is now unless it
+ * is open still. Who knows another state (its last scan's begin told one) has missed something and
+ * returns false: STOPPED. With the same state nothing was missed up to that point, as far as the
+ * state can tell; what the server said since then counts as news, also what it said during another
+ * call. So a scan, and then a wait, on one connection or two, miss nothing in between.
+ *
+ * The folder is opened anew (EXAMINE) when the last wait told news of it, or begin did not like its
+ * state, and nobody opened it since: each news is told once, and a state that was not liked is
+ * not told again and again.
+ *
+ * What ends it: news; timeout_ms; wake_fd. All three are OK. How long it takes beyond that is a
+ * matter of the server's answer to DONE, within the connection's deadline; while it waits there is no
+ * deadline, and a network that is gone is found by TCP's keepalive within two minutes or so.
+ */
+struct backend_wait {
+	const char *raw;     /* borrowed; the folder's raw name */
+	uint64_t epoch;      /* another one now: FOLDER_CHANGED, after begin; 0: any */
+	uint32_t timeout_ms; /* 0: whether there is any news already */
+	/*
+	 * Readable (or hung up): the connection is wanted for something else, and the call ends as soon
+	 * as the server has answered. Never read from; borrowed; -1: none.
+	 */
+	int wake_fd;
+};
+
+struct backend_wait_sink {
+	void *ctx;
+	/* Once, first. */
+	bool (*begin)(void *ctx, const struct backend_folder_state *state);
+};
+
 struct backend;
 
 struct backend_ops {
@@ -279,6 +314,13 @@ struct backend_ops {
 	 * CONNECTION_LOST and THROTTLED it may have been done, or in part.
 	 */
 	void (*remove)(struct backend *backend, const struct backend_removal *removal,
+		struct backend_result *result);
+	/*
+	 * See struct backend_wait. *news_out: whether there was any; false unless OK. REFUSED: the server
+	 * has no IDLE, or does not take it. NULL: as if it always said that (POP3).
+	 */
+	void (*wait)(struct backend *backend, const struct backend_wait *wait,
+		const struct backend_wait_sink *sink, bool *news_out,
 		struct backend_result *result);
 	/*
 	 * Ends a call in progress, which then returns CONNECTION_LOST, and every later one.
