@@ -232,6 +232,8 @@ static bool child_call(struct child *child, struct backend *backend, struct fram
 		return child_verify(child, backend, frame, result);
 	else if (frame->type == FRAME_REMOVE)
 		return child_remove(child, backend, frame, result);
+	else if (frame->type == FRAME_WAIT)
+		return child_wait(child, backend, frame, result);
 	else
 		return false;
 	return true;

@@ -44,4 +44,8 @@ bool child_verify(struct child *child, struct backend *backend, struct frame *fr
 bool child_remove(struct child *child, struct backend *backend, struct frame *frame,
 	struct backend_result *result);
 
+/* child_wait.c: the same. */
+bool child_wait(struct child *child, struct backend *backend, struct frame *frame,
+	struct backend_result *result);
+
 #endif

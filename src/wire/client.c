@@ -196,12 +196,21 @@ static bool client_tell_stop(struct client_call *call, int64_t *end_ms)
 	return status == 0 || client_failed(call, status);
 }
 
-/* The next frame, or the result of there being none. */
-static bool client_next(struct client_call *call, struct frame *frame, int64_t end_ms)
+/* The next frame, or the result of there being none. *end_ms is 0 until it was told to stop. */
+static bool client_next(struct client_call *call, struct frame *frame, int64_t *end_ms)
 {
-	int64_t left = end_ms ? end_ms - clock_now_ms() : call->limit_ms;
-	int got = frame_read(&call->client->reader, frame, left > 0 ? (int)left : 0);
+	int got = -EINTR;
+	int64_t left;
 
+	if (call->read && !*end_ms) {
+		got = call->read(call, frame);
+		if (got == -EINTR && !client_tell_stop(call, end_ms))
+			return false;
+	}
+	if (got == -EINTR) {
+		left = *end_ms ? *end_ms - clock_now_ms() : call->limit_ms;
+		got = frame_read(&call->client->reader, frame, left > 0 ? (int)left : 0);
+	}
 	if (got != 1)
 		return client_failed(call, got);
 	/* What was on its way when somebody cancelled counts no more. */
@@ -215,19 +224,19 @@ static void client_listen(struct client_call *call)
 	int64_t end_ms = 0;
 	struct frame frame;
 
-	while (client_next(call, &frame, end_ms)) {
+	while (client_next(call, &frame, &end_ms)) {
 		if (frame.type == FRAME_RESULT) {
 			(void)client_accept(call, &frame);
 			return;
 		}
-		if (end_ms) {
-			if (clock_now_ms() < end_ms)
-				continue;
+		if (end_ms && clock_now_ms() >= end_ms) {
 			client_broken(call, "a call ends when it is told to stop");
 			return;
 		}
+		if (call->stop)
+			continue;
 		alive = frame.type == FRAME_ALIVE ? alive + 1 : 0;
-		if (alive > CLIENT_ALIVE_MAX) {
+		if (alive > CLIENT_ALIVE_MAX + call->alive_more) {
 			client_broken(call, "being alive leads to something");
 			return;
 		}
@@ -235,7 +244,7 @@ static void client_listen(struct client_call *call)
 			call->alive(call);
 		else if (!alive && !call->take(call, &frame))
 			return;
-		if (call->stop && !client_tell_stop(call, &end_ms))
+		if (call->stop && !end_ms && !client_tell_stop(call, &end_ms))
 			return;
 	}
 }
@@ -357,6 +366,7 @@ static const struct backend_ops client_ops = {
 	.fetch = client_fetch,
 	.verify = client_verify,
 	.remove = client_remove,
+	.wait = client_wait,
 	.cancel = client_cancel,
 	.close = client_close,
 };

@@ -34,6 +34,8 @@ static inline struct client *client_of(struct backend *backend)
  * A call in progress. take() is given each frame but ALIVE and RESULT; it returns false when a
  * rule is broken, after client_broken(). complete() (may be NULL) is asked the same when the
  * call is to end with OK. alive() is told of ALIVE. None is called once call->stop is set.
+ * read() gets the next frame, as frame_read does; -EINTR: the process is to be told to stop, though
+ * what it still says counts. It is not called any more then.
  */
 struct client_call {
 	struct client *client;
@@ -41,6 +43,8 @@ struct client_call {
 	bool (*take)(struct client_call *call, struct frame *frame);
 	bool (*complete)(struct client_call *call);
 	void (*alive)(struct client_call *call); /* may be NULL */
+	int (*read)(struct client_call *call, struct frame *frame); /* NULL: within limit_ms */
+	unsigned alive_more; /* so many seconds of ALIVE are fine, beside CLIENT_ALIVE_MAX */
 	unsigned statuses; /* bits of enum backend_status that may end it, beside OK and LOST */
 	int limit_ms;	   /* silence allowed; the client's unless changed */
 	bool stop;	   /* a sink wants no more */
@@ -75,6 +79,10 @@ void client_remove(struct backend *backend, const struct backend_removal *remova
 	struct backend_result *result);
 /* Puts their number, and the UIDs. The contract: they ascend, and are not too many. */
 void client_put_uids(struct frame_writer *writer, const uint32_t *uids, size_t count);
+
+/* client_wait.c */
+void client_wait(struct backend *backend, const struct backend_wait *want,
+	const struct backend_wait_sink *sink, bool *news_out, struct backend_result *result);
 
 /* client_list.c */
 void client_list(struct backend *backend, const struct backend_list_sink *sink,

@@ -172,6 +172,29 @@ static void run_removal(struct fuzz *fuzz, struct backend *client)
 	insist(result.status != BACKEND_STOPPED && client_text_sound(result.text));
 }
 
+static bool on_wait(void *ctx, const struct backend_folder_state *state)
+{
+	struct fuzz *fuzz = ctx;
+
+	insist(!fuzz->ended++);
+	fuzz->uid = state->epoch == EPOCH;
+	return state->exists != 0xdead;
+}
+
+static void run_wait(struct fuzz *fuzz, struct backend *client)
+{
+	const struct backend_wait wait = {"INBOX", EPOCH, 0, -1};
+	const struct backend_wait_sink sink = {fuzz, on_wait};
+	struct backend_result result;
+	bool news;
+
+	fuzz->uid = fuzz->ended = 0;
+	client->ops->wait(client, &wait, &sink, &news, &result);
+	insist(result.status <= BACKEND_REFUSED && client_text_sound(result.text));
+	insist(result.status != BACKEND_OK || fuzz->uid);
+	insist(!news || result.status == BACKEND_OK);
+}
+
 static void check_result(const struct backend_result *result, bool complete)
 {
 	insist(result->status <= BACKEND_REFUSED && client_text_sound(result->text));
@@ -202,6 +225,7 @@ static void run_calls(struct fuzz *fuzz, struct backend *client)
 	client->ops->list(client, &list_sink, &result);
 	check_result(&result, true);
 	run_removal(fuzz, client);
+	run_wait(fuzz, client);
 }
 
 /* What the process says, all of it at once; then it is gone. False when there is no room. */
@@ -213,13 +237,12 @@ static bool say(const struct fuzz *fuzz, const uint8_t *data, size_t size)
 	frame_writer_init(&writer, fuzz->fds[1]);
 	if (size && data[0] & 1) {
 		frame_begin(&writer, FRAME_SERVER);
-		frame_put_u32(&writer, 0);
+		frame_put_u32(&writer, BACKEND_CAP_IDLE);
 		frame_put_str(&writer, "host");
 		frame_end(&writer);
 		frame_begin(&writer, FRAME_RESULT);
 		frame_put_u8(&writer, BACKEND_OK);
 		frame_put_u32(&writer, 0);
-		frame_put_u8(&writer, false);
 		frame_put_u8(&writer, false);
 		frame_put_str(&writer, "");
 		frame_end(&writer);

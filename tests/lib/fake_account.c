@@ -125,6 +125,7 @@ void fake_folder_remove(struct fake_account *account, const char *raw)
 	while (account->folders[at] != folder)
 		at++;
 	account->count--;
+	pthread_cond_broadcast(&account->changed);
 	memmove(account->folders + at, account->folders + at + 1,
 		(account->count - at) * sizeof(struct fake_folder *));
 	fake_unlock(account);
@@ -138,6 +139,7 @@ void fake_folder_set_epoch(struct fake_account *account, const char *raw, uint64
 	fake_folder_empty(folder);
 	folder->epoch = epoch;
 	folder->uidnext = 1;
+	fake_folder_stir(account, folder);
 	fake_unlock(account);
 }
 
@@ -223,6 +225,7 @@ uint32_t fake_message_put(struct fake_account *account, const char *raw,
 	struct fake_folder *folder = fake_lock_folder(account, raw);
 	uint32_t uid = fake_put(folder, message, body, len);
 
+	fake_folder_stir(account, folder);
 	fake_unlock(account);
 	return uid;
 }
@@ -246,6 +249,7 @@ uint32_t fake_message_add(
 	fields.message_id = xstrdup(id);
 	mail.fields = fields;
 	fake_put(folder, &mail, body, strlen(body));
+	fake_folder_stir(account, folder);
 	fake_unlock(account);
 	mail_fields_finish(&fields);
 	return uid;
@@ -283,6 +287,7 @@ bool fake_message_remove(struct fake_account *account, const char *raw, uint32_t
 
 	if (message)
 		fake_message_drop(folder, message);
+	fake_folder_stir(account, folder);
 	fake_unlock(account);
 	return message != NULL;
 }
@@ -302,6 +307,7 @@ void fake_message_set_flags(
 	struct fake_account *account, const char *raw, uint32_t uid, uint32_t flags)
 {
 	fake_lock_message(account, raw, uid)->mail.flags = flags;
+	fake_folder_stir(account, fake_find(account, raw));
 	fake_unlock(account);
 }
 

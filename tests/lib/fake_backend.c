@@ -17,10 +17,12 @@ static bool fake_begin_any(struct fake_run *run, struct backend *backend, enum f
 		fake_die("two calls at once in one backend");
 	if (fake->lost)
 		fake_die("a call after the connection was lost");
-	if (fake->opened == (call == FAKE_OPEN))
-		fake_die(fake->opened ? "open called twice" : "a call before open");
+	if (fake->used == (call == FAKE_OPEN))
+		fake_die(fake->used ? "open called twice" : "a call before open");
 	fake->busy = true;
-	fake->opened = true;
+	fake->used = true;
+	if (raw)
+		fake_opened_note(fake, call, raw);
 	cancelled = fake->cancelled;
 	run->armed = fake_take_fault(run->account, call, raw, steps, &run->fault);
 	run->account->counts.calls[call]++;
@@ -213,6 +215,7 @@ static void fake_close(struct backend *backend)
 		fake_die("close during a call");
 	account->counts.alive--;
 	account->counts.logged_in -= fake->ready;
+	fake_opened_forget(fake);
 	pthread_cond_broadcast(&account->changed);
 	fake_unlock(account);
 	free(fake);
@@ -225,6 +228,7 @@ static const struct backend_ops fake_ops = {
 	.fetch = fake_fetch,
 	.verify = fake_verify,
 	.remove = fake_remove,
+	.wait = fake_wait,
 	.cancel = fake_cancel,
 	.close = fake_close,
 };

@@ -68,12 +68,20 @@ char *fake_folder_uids(struct fake_account *account, const char *raw);
 /* How often its body was delivered to the end. */
 unsigned fake_message_fetches(struct fake_account *account, const char *raw, uint32_t uid);
 
+/*
+ * News for who waits for it, as if a message's flags had changed there. Whatever else is done
+ * to a folder's messages here, or by remove, is news as well.
+ */
+void fake_news(struct fake_account *account, const char *raw);
+/* Waits until exactly so many calls wait for news. False when it takes longer. */
+bool fake_wait_idling(struct fake_account *account, unsigned calls, uint32_t timeout_ms);
+
 /* How it delivers: messages in a batch (100 unless told), body bytes in a piece (16384). */
 void fake_set_batch(struct fake_account *account, unsigned messages);
 void fake_set_piece(struct fake_account *account, size_t bytes);
 /* The time a piece takes; the middle of it is a sign of life. */
 void fake_set_pace(struct fake_account *account, uint32_t ms);
-/* What open says it can do, and remove goes by; UIDPLUS and MOVE unless told. */
+/* What open says it can do, and remove and wait go by; UIDPLUS and MOVE unless told. */
 void fake_set_caps(struct fake_account *account, uint32_t caps);
 /* Scans of scattered UIDs do not end their survey: the server lists but a part. Before use. */
 void fake_set_partial(struct fake_account *account, bool partial);
@@ -89,6 +97,7 @@ enum fake_call {
 	FAKE_FETCH,
 	FAKE_VERIFY,
 	FAKE_REMOVE,
+	FAKE_WAIT,
 	FAKE_CALLS
 };
 
@@ -132,6 +141,7 @@ bool fake_wait_blocked(struct fake_account *account, unsigned calls, uint32_t ti
 
 struct fake_counts {
 	unsigned calls[FAKE_CALLS]; /* begun */
+	unsigned idling;	    /* that wait for news now */
 	unsigned bodies;	    /* messages delivered to the end */
 	unsigned created;	    /* backends ever made */
 	unsigned alive;		    /* backends not closed */
@@ -145,8 +155,8 @@ bool fake_wait_calls(
 /*
  * The calls in the order they began, one a line: "open", "list", "scan INBOX 7 survey"
  * (last_uid), "scan INBOX 7 most 64 stub", "fetch INBOX 3,5", "verify INBOX 3,5 identify",
- * "verify Trash from 7 deleted", "verify Trash" (its state alone), "remove INBOX move 3,5
- * Trash", "remove INBOX mark 3,5", "remove INBOX expunge-all". Owned by the caller.
+ * "verify Trash from 7 deleted", "verify Trash" (its state alone), "wait INBOX", "remove INBOX
+ * move 3,5 Trash", "remove INBOX mark 3,5", "remove INBOX expunge-all". Owned by the caller.
  */
 char *fake_log(struct fake_account *account);
 void fake_log_clear(struct fake_account *account);

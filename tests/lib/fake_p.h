@@ -24,6 +24,7 @@ struct fake_folder {
 	uint32_t uidnext;
 	struct fake_message *messages; /* owned; by UID */
 	size_t count, cap;
+	uint64_t stirred; /* whenever something came, went or changed */
 };
 
 struct fake_entry {
@@ -49,11 +50,20 @@ struct fake_account {
 	unsigned releases;
 };
 
+/* The folder that a backend has open. */
+struct fake_opened {
+	char *raw; /* owned; NULL: none */
+	struct backend_folder_state state;
+	uint64_t stirred; /* the folder's, then */
+	bool stale;	  /* to be opened anew for wait */
+};
+
 struct fake_backend {
 	struct backend backend; /* first */
 	struct fake_account *account;
-	bool opened; /* open was called */
-	bool ready;  /* it succeeded, and the connection is not lost */
+	struct fake_opened opened;
+	bool used;  /* open was called */
+	bool ready; /* it succeeded, and the connection is not lost */
 	bool lost, cancelled, busy;
 };
 
@@ -132,7 +142,15 @@ void fake_snapshot_finish(struct fake_snapshot *snapshot);
 bool fake_ask(
 	struct fake_run *run, const struct fake_snapshot *snapshot, size_t at, size_t end);
 
-/* fake_scan.c, fake_fetch.c, fake_verify.c, fake_remove.c: the calls. */
+/* fake_wait.c. The account is locked. */
+
+/* Something came, went or changed in it. */
+void fake_folder_stir(struct fake_account *account, struct fake_folder *folder);
+/* A call needs the folder open. */
+void fake_opened_note(struct fake_backend *fake, enum fake_call call, const char *raw);
+void fake_opened_forget(struct fake_backend *fake);
+
+/* fake_scan.c, fake_fetch.c, fake_verify.c, fake_remove.c, fake_wait.c: the calls. */
 void fake_scan(struct backend *backend, const struct backend_scan *scan,
 	const struct backend_scan_sink *sink, struct backend_result *result);
 void fake_fetch(struct backend *backend, const struct backend_fetch *fetch,
@@ -141,6 +159,8 @@ void fake_verify(struct backend *backend, const struct backend_verify *verify,
 	const struct backend_verify_sink *sink, struct backend_result *result);
 void fake_remove(struct backend *backend, const struct backend_removal *removal,
 	struct backend_result *result);
+void fake_wait(struct backend *backend, const struct backend_wait *wait,
+	const struct backend_wait_sink *sink, bool *news_out, struct backend_result *result);
 
 /* "3,5,7"; with a contract that uids ascend, and count is not beyond max. */
 void fake_put_uids(struct buf *out, const uint32_t *uids, size_t count, size_t max);

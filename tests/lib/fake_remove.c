@@ -55,9 +55,11 @@ static bool fake_act_copy(struct fake_account *account, const struct backend_rem
 {
 	struct fake_folder *to = fake_find_open(account, removal->to);
 
-	if (to)
-		fake_message_copy(to, message);
-	return to != NULL;
+	if (!to)
+		return false;
+	fake_message_copy(to, message);
+	fake_folder_stir(account, to);
+	return true;
 }
 
 static bool fake_act_drop(struct fake_account *account, const struct backend_removal *removal,
@@ -104,6 +106,8 @@ static bool fake_act_on(
 	folder = fake_find_open(account, removal->raw);
 	message = folder ? fake_message_find(folder, uid) : NULL;
 	done = !message || act(account, removal, folder, message);
+	if (message)
+		fake_folder_stir(account, folder);
 	fake_unlock(account);
 	return done || fake_refused(run, "[TRYCREATE] There is no folder ", removal->to);
 }

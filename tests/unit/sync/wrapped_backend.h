@@ -125,6 +125,14 @@ static void wrapped_remove(struct backend *backend, const struct backend_removal
 	inner->ops->remove(inner, removal, result);
 }
 
+static void wrapped_wait(struct backend *backend, const struct backend_wait *wait,
+	const struct backend_wait_sink *sink, bool *news_out, struct backend_result *result)
+{
+	struct backend *inner = wrapped_inner(backend);
+
+	inner->ops->wait(inner, wait, sink, news_out, result);
+}
+
 static void wrapped_close(struct backend *backend)
 {
 	struct backend *inner = wrapped_inner(backend);
@@ -141,6 +149,7 @@ static inline struct backend *wrapped_create(void *ctx)
 		.fetch = wrapped_fetch,
 		.verify = wrapped_verify,
 		.remove = wrapped_remove,
+		.wait = wrapped_wait,
 		.close = wrapped_close};
 	struct wrapped *wrapped = xcalloc(1, sizeof(*wrapped));
 

@@ -357,6 +357,63 @@
 	X(verify_auth_failed, VERIFY, CONNECTION_LOST, "answers what",                        \
 		say_result(w, BACKEND_AUTH_FAILED, ""))                                       \
                                                                                               \
+	X(good_wait, WAIT, OK, "",                                                            \
+		say_state(w, 7); say_end(w, FRAME_ALIVE); say_ok(w))                          \
+	X(good_news, WAIT, OK, NULL,                                                          \
+		say_state(w, 7); say_end(w, FRAME_NEWS); say_ok(w))                           \
+	X(news_and_refused, WAIT, REFUSED, "not here",                                        \
+		say_state(w, 7); say_end(w, FRAME_NEWS);                                      \
+		say_result(w, BACKEND_REFUSED, "not here"))                                   \
+	X(news_twice, WAIT, CONNECTION_LOST, "news comes once",                               \
+		say_state(w, 7); say_end(w, FRAME_NEWS); say_end(w, FRAME_NEWS))              \
+	X(news_before_state, WAIT, CONNECTION_LOST, "open folder",                            \
+		say_end(w, FRAME_NEWS))                                                       \
+	X(news_of_another_epoch, WAIT, CONNECTION_LOST, "open folder",                        \
+		say_state(w, 8); say_end(w, FRAME_NEWS))                                      \
+	X(news_long, WAIT, CONNECTION_LOST, "news comes once",                                \
+		say_state(w, 7); frame_begin(w, FRAME_NEWS); frame_put_u8(w, 1);              \
+		frame_end(w))                                                                 \
+	X(news_in_list, LIST, CONNECTION_LOST, "made of folders",                             \
+		say_end(w, FRAME_NEWS))                                                       \
+	X(news_in_scan, SCAN, CONNECTION_LOST, "broke the rule",                              \
+		say_state(w, 7); say_end(w, FRAME_NEWS))                                      \
+	X(news_in_fetch, FETCH, CONNECTION_LOST, "brings messages",                           \
+		say_end(w, FRAME_NEWS))                                                       \
+	X(news_in_verify, VERIFY, CONNECTION_LOST, "tells what is there",                     \
+		say_state(w, 7); say_end(w, FRAME_NEWS))                                      \
+	X(news_in_remove, REMOVE, CONNECTION_LOST, "nothing but its end",                     \
+		say_end(w, FRAME_NEWS))                                                       \
+	X(wait_two_states, WAIT, CONNECTION_LOST, "once, and first",                          \
+		say_state(w, 7); say_state(w, 7))                                             \
+	X(wait_without_state, WAIT, CONNECTION_LOST, "folder was opened",                     \
+		say_ok(w))                                                                    \
+	X(wait_other_epoch_ok, WAIT, CONNECTION_LOST, "folder was opened",                    \
+		say_state(w, 8); say_ok(w))                                                   \
+	X(wait_other_epoch, WAIT, FOLDER_CHANGED, "anew",                                     \
+		say_state(w, 8); say_result(w, BACKEND_FOLDER_CHANGED, "anew"))               \
+	X(wait_same_epoch_changed, WAIT, CONNECTION_LOST, "answers what",                     \
+		say_state(w, 7); say_result(w, BACKEND_FOLDER_CHANGED, ""))                   \
+	X(wait_stopped, WAIT, CONNECTION_LOST, "answers what",                                \
+		say_state(w, 7); say_result(w, BACKEND_STOPPED, ""))                          \
+	X(wait_auth_failed, WAIT, CONNECTION_LOST, "answers what",                            \
+		say_result(w, BACKEND_AUTH_FAILED, ""))                                       \
+	X(wait_messages, WAIT, CONNECTION_LOST, "open folder",                                \
+		say_uid(w, 11))                                                               \
+	X(wait_alive_for_ever, WAIT, CONNECTION_LOST, "alive leads",                          \
+		say_state(w, 7); for (int i = 0; i < 4000; i++) say_end(w, FRAME_ALIVE))      \
+	X(woken, WOKEN, OK, "",                                                               \
+		say_state(w, 7); say_later(w); say_ok(w))                                     \
+	X(woken_with_news, WOKEN, OK, NULL,                                                   \
+		say_state(w, 7); say_later(w); say_end(w, FRAME_NEWS); say_ok(w))             \
+	X(woken_stopped, WOKEN, OK, "",                                                       \
+		say_later(w); say_state(w, 7); say_result(w, BACKEND_STOPPED, "s"))           \
+	X(woken_half_frame, WOKEN, OK, "",                                                    \
+		say_state(w, 7); say_raw(w, "\0\0", 2); say_later(w);                         \
+		say_raw(w, "\0\0\x4d", 3); say_ok(w))                                         \
+	X(woken_two_news, WOKEN, CONNECTION_LOST, "news comes once",                          \
+		say_state(w, 7); say_later(w); say_end(w, FRAME_NEWS);                        \
+		say_end(w, FRAME_NEWS))                                                       \
+                                                                                              \
 	X(good_remove, REMOVE, OK, NULL,                                                      \
 		say_end(w, FRAME_ALIVE); say_ok(w))                                           \
 	X(remove_refused, REMOVE, REFUSED, "not here",                                        \

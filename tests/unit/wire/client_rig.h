@@ -1,6 +1,6 @@
 /*
  * client_rig.h - a client in front of a real child_serve with the fake backend, in a thread.
- * Used by test_client.c and test_client_remove.c.
+ * Used by test_client*.c.
  */
 #ifndef MOUNTMAIL_TESTS_CLIENT_RIG_H
 #define MOUNTMAIL_TESTS_CLIENT_RIG_H
@@ -36,6 +36,7 @@ struct rig {
 	struct buf body;  /* data since the last done or failed */
 	int stop_at;	  /* the callback that returns false; -1 none */
 	int told;	  /* callbacks so far */
+	bool news;
 	unsigned hangups;
 	uint32_t most; /* what scans ask for */
 	bool stub_first;
@@ -289,6 +290,20 @@ static inline enum backend_status rig_remove(
 	for (uint32_t i = 0; i < removal.count; i++)
 		uids[i] = first + i;
 	rig->client->ops->remove(rig->client, &removal, &rig->result);
+	return rig->result.status;
+}
+
+/* For news of INBOX. */
+static inline enum backend_status rig_wait(
+	struct rig *rig, uint64_t epoch, uint32_t timeout_ms, int wake_fd)
+{
+	const struct backend_wait wait = {"INBOX", epoch, timeout_ms, wake_fd};
+	const struct backend_wait_sink sink = {rig, rig_on_begin};
+
+	buf_clear(&rig->heard);
+	rig->told = 0;
+	rig->news = true;
+	rig->client->ops->wait(rig->client, &wait, &sink, &rig->news, &rig->result);
 	return rig->result.status;
 }
 

@@ -397,6 +397,8 @@ static enum backend_status call(struct rig *rig, enum fake_call kind)
 		return rig_verify(rig, &(struct backend_verify){.raw = "INBOX", .from_uid = 1});
 	case FAKE_REMOVE:
 		return rig_remove(rig, BACKEND_STEP_MARK, 1, 3);
+	case FAKE_WAIT:
+		return rig_wait(rig, 7, RIG_TIMEOUT_MS, -1);
 	case FAKE_CALLS:
 		break;
 	}
@@ -410,8 +412,11 @@ static void cancel_in(enum fake_call kind, uint64_t after)
 	pthread_t thread;
 	int64_t start;
 
-	assert_int_equal(kind == FAKE_OPEN ? setup(&state) : setup_open(&state), 0);
+	assert_int_equal(setup(&state), 0);
 	rig = state;
+	fake_set_caps(rig->account, BACKEND_CAP_IDLE);
+	if (kind != FAKE_OPEN)
+		assert_status(rig, rig_open(rig), BACKEND_OK);
 	fake_script(rig->account,
 		&(struct fake_fault){.call = kind, .after = after, .block = true});
 	pthread_create(&thread, NULL, cancel_when_blocked, rig);
@@ -441,6 +446,7 @@ static void test_cancel_while_waiting(void **state)
 	cancel_in(FAKE_VERIFY, 1);
 	cancel_in(FAKE_REMOVE, 0);
 	cancel_in(FAKE_REMOVE, 2);
+	cancel_in(FAKE_WAIT, 0);
 }
 
 static void test_cancel_before_open(void **state)

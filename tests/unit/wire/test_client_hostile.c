@@ -21,12 +21,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum request { OPEN, LIST, SCAN, SURVEY, FETCH, STOPPED, VERIFY, FROM, REMOVE };
+enum request { OPEN, LIST, SCAN, SURVEY, FETCH, STOPPED, VERIFY, FROM, REMOVE, WAIT, WOKEN };
 
 /*
  * SCAN: of INBOX, epoch 7, above UID 10; SURVEY: the same with a survey. FETCH: of the UIDs 3
  * and 5. STOPPED: a SCAN whose sink wants nothing beyond begin. VERIFY: of the UIDs 3 and 5 in
  * epoch 7, all there is to ask; FROM: of those from 8 on, in any epoch. REMOVE: a move of 3.
+ * WAIT: for news of INBOX, epoch 7, for a second; WOKEN: for an hour, and woken at once.
  */
 struct hostile {
 	const char *name;
@@ -95,7 +96,7 @@ static void *process_run(void *ctx)
 	frame_writer_init(&writer, rig->channel);
 	frame_reader_init(&reader, rig->channel);
 	if (rig->hostile->request != OPEN && frame_read(&reader, &frame, -1) == 1) {
-		say_server(&writer, 0, "host");
+		say_server(&writer, BACKEND_CAP_IDLE, "host");
 		say_ok(&writer);
 		frame_flush(&writer, -1);
 	}
@@ -297,6 +298,24 @@ static void run_remove(struct rig *rig)
 	rig->client->ops->remove(rig->client, &removal, &rig->result);
 }
 
+static void run_wait(struct rig *rig)
+{
+	bool woken = rig->hostile->request == WOKEN, news = true;
+	struct backend_wait wait = {"INBOX", 7, woken ? 3600000 : 1000, -1};
+	const struct backend_wait_sink sink = {rig, on_begin};
+	int wake[2];
+
+	assert_int_equal(pipe(wake), 0);
+	if (woken)
+		wait.wake_fd = wake[0];
+	assert_int_equal(write(wake[1], "x", 1), 1);
+	rig->client->ops->wait(rig->client, &wait, &sink, &news, &rig->result);
+	/* A rule of NULL: there was news. */
+	assert_int_equal(news, rig->hostile->rule == NULL);
+	close(wake[0]);
+	close(wake[1]);
+}
+
 static void run_request(struct rig *rig)
 {
 	const struct backend_list_sink list = {rig, on_folder};
@@ -321,6 +340,10 @@ static void run_request(struct rig *rig)
 		return;
 	case REMOVE:
 		run_remove(rig);
+		return;
+	case WAIT:
+	case WOKEN:
+		run_wait(rig);
 		return;
 	}
 }
@@ -489,6 +512,13 @@ static void say_deleted(struct frame_writer *writer, uint32_t uid)
 	frame_end(writer);
 }
 
+/* What comes now is said when the other side has long been waiting. */
+static void say_later(struct frame_writer *writer)
+{
+	frame_flush(writer, -1);
+	usleep(50000);
+}
+
 static void say_raw(struct frame_writer *writer, const void *bytes, size_t len)
 {
 	buf_append(&writer->out, bytes, len);
@@ -570,15 +600,39 @@ static void test_stop_ignored(void **state)
 	rig.client->ops->close(rig.client);
 }
 
+/* Told to stop waiting, it goes on: it is not waited for as long as for news. */
+static void say_state_alone(struct frame_writer *writer)
+{
+	say_state(writer, 7);
+}
+
+static void test_wake_ignored(void **state)
+{
+	const struct hostile deaf = {"wake ignored", WOKEN, say_state_alone, "said nothing",
+		BACKEND_CONNECTION_LOST};
+	struct rig rig = {.hostile = &deaf};
+	const struct client_dialer dialer = {&rig, rig_dial, rig_hangup};
+	struct backend_server server;
+	int64_t start;
+
+	rig.client = client_create(&dialer, 100);
+	rig.client->ops->open(rig.client, &server, &rig.result);
+	start = clock_now_ms();
+	run_request(&rig);
+	check(&rig);
+	assert_true(clock_now_ms() - start < 15000);
+	rig.client->ops->close(rig.client);
+}
+
 #define HOSTILES (sizeof(hostiles) / sizeof(hostiles[0]))
 
 int main(void)
 {
-	struct CMUnitTest tests[HOSTILES + 2] = {
-		cmocka_unit_test(test_silence), cmocka_unit_test(test_stop_ignored)};
+	struct CMUnitTest tests[HOSTILES + 3] = {cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_stop_ignored), cmocka_unit_test(test_wake_ignored)};
 
 	for (size_t i = 0; i < HOSTILES; i++)
-		tests[i + 2] = (struct CMUnitTest){.name = hostiles[i].name,
+		tests[i + 3] = (struct CMUnitTest){.name = hostiles[i].name,
 			.test_func = test_hostile,
 			.initial_state = (void *)(uintptr_t)&hostiles[i]};
 	return cmocka_run_group_tests(tests, NULL, NULL);
