@@ -30,6 +30,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 static const struct account_tuning account_tuning_default = {
 	.backoff_first_ms = 1000,
@@ -72,6 +74,18 @@ void account_status_changed(struct account *account)
 {
 	if (account->events->status_changed)
 		account->events->status_changed(account->events->ctx);
+}
+
+void account_wake(struct account *account)
+{
+	static const uint64_t one = 1;
+
+	pthread_cond_broadcast(&account->work);
+	/* Full is as good: it is readable then. */
+	if (account->watcher && write(account->wake_fd, &one, sizeof(one)) < 0 &&
+		errno != EAGAIN)
+		log_error("%s: the connection that waits for news cannot be woken: %s",
+			account->conf.name, strerror(errno));
 }
 
 void account_first(struct account *account, int result, const char *text)
@@ -162,6 +176,8 @@ static void account_locks_init(struct account *account)
 
 static void account_free(struct account *account)
 {
+	if (account->wake_fd >= 0)
+		close(account->wake_fd);
 	queue_finish(&account->queue);
 	removals_finish(&account->removals);
 	store_reader_destroy(account->asked_reader);
@@ -208,6 +224,18 @@ static int account_threads(
 	return error_set(err, -result, "a thread cannot be started: %s", strerror(-result));
 }
 
+static int account_prepare(struct account *account, struct error *err)
+{
+	int result = removals_init(account, account->asked_reader);
+
+	if (result < 0)
+		return error_set(err, -result, "the journal of removals cannot be read");
+	account->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (account->wake_fd < 0)
+		return error_set(err, errno, "no eventfd: %s", strerror(errno));
+	return 0;
+}
+
 int account_start_tuned(const struct account_conf *conf, const struct account_tuning *tuning,
 	struct store *store, const struct account_events *events, struct account **account_out,
 	struct error *err)
@@ -226,20 +254,20 @@ int account_start_tuned(const struct account_conf *conf, const struct account_tu
 		account->conf.connections = 1;
 	if (account->conf.connections > ACCOUNT_CONNECTIONS_MAX)
 		account->conf.connections = ACCOUNT_CONNECTIONS_MAX;
+	account->wake_fd = -1;
 	account->poll_at_ms = clock_now_ms() + (int64_t)conf->poll_s * 1000;
 	result = account_readers(account, &reader, err);
 	if (result < 0) {
 		free(account);
 		return result;
 	}
-	result = removals_init(account, account->asked_reader);
-	if (result < 0) {
-		store_reader_destroy(account->asked_reader);
-		store_reader_destroy(reader);
-		free(account);
-		return error_set(err, -result, "the journal of removals cannot be read");
-	}
 	account_locks_init(account);
+	result = account_prepare(account, err);
+	if (result < 0) {
+		store_reader_destroy(reader);
+		account_free(account);
+		return result;
+	}
 	queue_look(&account->queue, STORE_ROOT, PRIORITY_BACKGROUND, false)->whole = true;
 	result = account_threads(account, reader, err);
 	if (result < 0)
@@ -277,7 +305,7 @@ void account_stop(struct account *account)
 	account_first(account, -ESHUTDOWN, "The account stops");
 	waits_end_all(&account->waits, -ESHUTDOWN, &told);
 	account_cancel_backends(account);
-	pthread_cond_broadcast(&account->work);
+	account_wake(account);
 	pthread_cond_broadcast(&account->tick);
 	account_unlock_tell(account, &told);
 	workers_join(account);

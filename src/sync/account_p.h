@@ -52,6 +52,8 @@ struct worker {
 	enum worker_life life;
 	bool opening; /* connecting, or started to */
 	bool no_move; /* the server refused MOVE on this connection; the worker's own */
+	bool no_idle; /* likewise IDLE */
+	uint32_t watched_exists, watched_uidnext; /* of INBOX, when last waited for news */
 	bool online;  /* the backend is open and works */
 	bool idle;
 	bool looked;	   /* a folder was looked at on this connection */
@@ -85,7 +87,7 @@ struct account {
 	uint64_t resets; /* folders that became others, so far; with epoch_mutex */
 
 	pthread_mutex_t mutex; /* for all below */
-	pthread_cond_t work;   /* for workers: something to do, or a time moved */
+	pthread_cond_t work;   /* for workers: something to do, or a time moved; account_wake */
 	pthread_cond_t tick;   /* for the timer: an earlier time */
 	pthread_cond_t first;  /* for account_wait_first */
 	struct queue queue;
@@ -94,6 +96,9 @@ struct account {
 	struct removals removals;
 	struct worker workers[ACCOUNT_CONNECTIONS_MAX];
 	unsigned threads, opening, online, idle;
+	struct worker *watcher; /* who waits for news with the server, NULL: nobody */
+	int wake_fd;		/* eventfd: readable when the watcher is wanted */
+	int64_t inbox;		/* its id, once it was listed; 0 */
 	pthread_t timer;
 	int64_t poll_at_ms;
 	unsigned polls; /* begun so far */
@@ -128,6 +133,11 @@ int account_start_tuned(const struct account_conf *conf, const struct account_tu
 void account_unlock_tell(struct account *account, struct told *told);
 /* status_changed. The mutex must not be held. */
 void account_status_changed(struct account *account);
+/*
+ * There is something to do, or a time moved: wakes the workers, also the one that waits for news
+ * with its server. With the mutex held.
+ */
+void account_wake(struct account *account);
 /* The answer to account_wait_first; the first one counts. With the mutex held. */
 void account_first(struct account *account, int result, const char *text);
 

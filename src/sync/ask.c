@@ -31,7 +31,7 @@ void account_poke(struct account *account)
 	if (account->state != ACCOUNT_OFFLINE || account->retry_at_ms <= soon)
 		return;
 	account->retry_at_ms = soon;
-	pthread_cond_broadcast(&account->work);
+	account_wake(account);
 }
 
 /* Why nothing can be had now: 0 when it can. Without the mutex a moment later, it may be
@@ -71,7 +71,7 @@ static void ask_want(
 	if (!made)
 		return;
 	workers_grow(account);
-	pthread_cond_broadcast(&account->work);
+	account_wake(account);
 }
 
 static void ask_look(struct account *account, int64_t folder_id, struct wait *wait)
@@ -83,7 +83,7 @@ static void ask_look(struct account *account, int64_t folder_id, struct wait *wa
 	if (wait->kind == WAIT_REFRESH)
 		account->refreshed_ms = clock_now_ms();
 	workers_grow(account);
-	pthread_cond_broadcast(&account->work);
+	account_wake(account);
 }
 
 /* What the store says of a folder: 1 when its first listing is still to come, 0, -ENOENT, -EIO.

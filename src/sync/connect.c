@@ -41,7 +41,7 @@ static void connect_good(struct worker *worker, const struct backend_server *ser
 	if (!account->online && account->state != ACCOUNT_ONLINE)
 		log_info("%s: connected to %s", account->conf.name, server->name);
 	worker->online = true;
-	worker->no_move = false;
+	worker->no_move = worker->no_idle = false;
 	worker_prove(worker);
 	account->online++;
 	account->failures = 0;
@@ -180,7 +180,7 @@ void worker_connect(struct worker *worker)
 		worker_drop(worker);
 		connect_bad(account, &result, &told);
 	}
-	pthread_cond_broadcast(&account->work);
+	account_wake(account);
 	account_unlock_tell(account, &told);
 	account_status_changed(account);
 	pthread_mutex_lock(&account->mutex);
@@ -208,7 +208,7 @@ void worker_broke(struct worker *worker, const struct backend_result *result)
 	log_info("%s: connection lost: %s", account->conf.name, result->text);
 	if (!account->online && account->state == ACCOUNT_ONLINE)
 		account->state = ACCOUNT_CONNECTING;
-	pthread_cond_broadcast(&account->work);
+	account_wake(account);
 }
 
 void worker_lost(struct worker *worker, const struct backend_result *result)
@@ -233,7 +233,7 @@ void worker_lost(struct worker *worker, const struct backend_result *result)
 		else if (account->state == ACCOUNT_ONLINE)
 			account->state = ACCOUNT_CONNECTING;
 	}
-	pthread_cond_broadcast(&account->work);
+	account_wake(account);
 	account_unlock_tell(account, &told);
 	account_status_changed(account);
 	pthread_mutex_lock(&account->mutex);

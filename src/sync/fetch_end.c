@@ -24,7 +24,7 @@ void item_again(struct fetch *fetch, struct item *item, bool front)
 	item->over = true;
 	pthread_mutex_lock(&account->mutex);
 	queue_want_again(&account->queue, item->want, front);
-	pthread_cond_broadcast(&account->work);
+	account_wake(account);
 	pthread_mutex_unlock(&account->mutex);
 }
 

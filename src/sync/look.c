@@ -33,7 +33,7 @@ void account_look_soon(struct account *account, int64_t folder_id)
 	struct look *look = queue_look(&account->queue, folder_id, PRIORITY_ASKED, false);
 
 	look->again |= look->running;
-	pthread_cond_broadcast(&account->work);
+	account_wake(account);
 }
 
 void account_folder_missing(struct account *account, int64_t folder_id)
@@ -105,6 +105,8 @@ static void look_settle(struct worker *worker, struct look *look, enum look_end 
 	case LOOK_DONE:
 		id_set_remove(&account->failing, look->folder);
 		id_set_remove(&account->missing, look->folder);
+		if (look->inbox)
+			account->inbox = look->folder;
 		queue_look_end(&account->queue, &account->waits, look, 0, told);
 		break;
 	case LOOK_UNSURVEYED:
@@ -164,7 +166,7 @@ void look_conclude(struct worker *worker, struct look *look, enum look_end end,
 		worker_lost(worker, result);
 	else if (end == LOOK_BROKE)
 		worker_broke(worker, result);
-	pthread_cond_broadcast(&account->work);
+	account_wake(account);
 	account_unlock_tell(account, &told);
 	account_status_changed(account);
 }

@@ -283,7 +283,7 @@ static void removal_conclude(struct removal *removal)
 		worker_close(removal->worker);
 	account->removals.running = false;
 	account->removals.due_ms = clock_now_ms();
-	pthread_cond_broadcast(&account->work);
+	account_wake(account);
 	pthread_mutex_unlock(&account->mutex);
 	account_status_changed(account);
 }
@@ -299,7 +299,7 @@ static void removal_rest(struct account *account, int result, int64_t wait_until
 	/* What was removed meanwhile has set an earlier time. */
 	if (!account->removals.first_ms)
 		account->removals.due_ms = wait_until;
-	pthread_cond_broadcast(&account->work);
+	account_wake(account);
 	pthread_mutex_unlock(&account->mutex);
 }
 

@@ -101,7 +101,7 @@ void removals_set_trash(struct account *account, struct trash *trash)
 	removals->trash = *trash;
 	*trash = (struct trash){0};
 	removals->trash_known = true;
-	pthread_cond_broadcast(&account->work);
+	account_wake(account);
 }
 
 struct removals_place *removals_place(struct removals *removals, int64_t id)
@@ -148,7 +148,7 @@ static void removals_gather(struct account *account, int64_t now, bool final)
 	if (removals->due_ms > now && (!first || removals->due_ms > soon))
 		removals->due_ms = soon;
 	if (first)
-		pthread_cond_broadcast(&account->work);
+		account_wake(account);
 	if (!removals->sync_at_ms) {
 		removals->sync_at_ms = now + (int64_t)account->tuning.journal_sync_ms;
 		pthread_cond_signal(&account->tick);
@@ -338,7 +338,7 @@ void account_flush(struct account *account)
 			removals->places[i].not_before_ms = 0;
 		removals->urgent = true;
 		removals->due_ms = 0;
-		pthread_cond_broadcast(&account->work);
+		account_wake(account);
 	}
 	pthread_mutex_unlock(&account->mutex);
 }
@@ -370,7 +370,7 @@ int64_t account_tell(
 		return count;
 	pthread_mutex_lock(&account->mutex);
 	account->removals.due_ms = 0;
-	pthread_cond_broadcast(&account->work);
+	account_wake(account);
 	pthread_mutex_unlock(&account->mutex);
 	account_status_changed(account);
 	return count;

@@ -12,7 +12,7 @@ static void timer_poll(struct account *account, int64_t now)
 	account->polls++;
 	look = queue_look(&account->queue, STORE_ROOT, PRIORITY_BACKGROUND, false);
 	look->whole |= !look->running;
-	pthread_cond_broadcast(&account->work);
+	account_wake(account);
 }
 
 static void timer_sleep(struct account *account)

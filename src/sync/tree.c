@@ -74,6 +74,8 @@ static bool tree_spread_one(void *ctx, const struct store_folder *folder)
 
 	if (folder->flags & MAIL_FOLDER_NOSELECT)
 		return true;
+	if ((folder->flags & MAIL_FOLDER_INBOX) && folder->listed == STORE_LISTED_FULLY)
+		account->inbox = folder->id;
 	if (!asked && !spread->look->whole && folder->listed == STORE_LISTED_FULLY)
 		return true;
 	look = queue_look(&account->queue, folder->id,

@@ -1,4 +1,4 @@
-#include "worker_p.h"
+#include "watch_p.h"
 #include <errno.h>
 #include <mountmail/base/clock.h>
 #include <mountmail/base/log.h>
@@ -164,6 +164,10 @@ static void worker_sleep(struct worker *worker, int64_t now)
 		account->idle++;
 	}
 	wake = worker_wake_at(worker, now);
+	if (worker->online && watch_may(worker)) {
+		watch_run(worker, wake);
+		return;
+	}
 	at = clock_at_ms(wake);
 	if (wake == INT64_MAX)
 		pthread_cond_wait(&account->work, &account->mutex);
