@@ -299,6 +299,49 @@ static void test_verify_descending(void **state)
 	ends(rig);
 }
 
+static void wait_for(struct rig *rig, const char *raw, bool more)
+{
+	open_it(rig);
+	frame_begin(&rig->writer, FRAME_WAIT);
+	frame_put_str(&rig->writer, raw);
+	frame_put_u64(&rig->writer, 1);
+	frame_put_u32(&rig->writer, 60000);
+	if (more)
+		frame_put_u8(&rig->writer, 0);
+	frame_end(&rig->writer);
+	frame_flush(&rig->writer, 5000);
+}
+
+static void test_wait_for_nothing(void **state)
+{
+	wait_for(*state, NULL, false);
+	ends(*state);
+}
+
+static void test_wait_too_long(void **state)
+{
+	wait_for(*state, "INBOX", true);
+	ends(*state);
+}
+
+/* The wait is over at once, whether the stop came with it or later; then it goes on. */
+static void test_wait_stopped(void **state)
+{
+	struct rig *rig = *state;
+	unsigned news;
+
+	fake_set_caps(rig->account, BACKEND_CAP_IDLE);
+	fake_folder_add(rig->account, "INBOX", NULL, 0, 1);
+	wait_for(rig, "INBOX", false);
+	assert_true(fake_wait_idling(rig->account, 1, 10000));
+	ask(rig, FRAME_STOP);
+	assert_int_equal(result(rig, FRAME_NEWS, &news), BACKEND_OK);
+	assert_int_equal(news, 0);
+	ask(rig, FRAME_LIST);
+	assert_int_equal(result(rig, FRAME_FOLDER, &news), BACKEND_OK);
+	assert_int_equal(news, 1);
+}
+
 /* A stop that crossed the end of its call concerns no other. */
 static void test_stop_between_calls(void **state)
 {
@@ -396,6 +439,20 @@ static void test_alive(void **state)
 	rig_destroy(rig);
 }
 
+/* A backend that has no wait at all. */
+static void test_wait_unknown(void **state)
+{
+	struct slow slow = {.backend = {&slow_ops}};
+	struct rig *rig = rig_create(&slow.backend);
+	unsigned news;
+
+	slow.rig = rig;
+	wait_for(rig, "INBOX", false);
+	assert_int_equal(result(rig, FRAME_NEWS, &news), BACKEND_REFUSED);
+	assert_int_equal(news, 0);
+	rig_destroy(rig);
+}
+
 #define with_rig(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -418,10 +475,14 @@ int main(void)
 		with_rig(test_remove_unwanted_target),
 		with_rig(test_remove_step_unknown),
 		with_rig(test_verify_descending),
+		with_rig(test_wait_for_nothing),
+		with_rig(test_wait_too_long),
+		with_rig(test_wait_stopped),
 		with_rig(test_stop_between_calls),
 		with_rig(test_lost_ends),
 		with_rig(test_mail_process_gone),
 		cmocka_unit_test(test_alive),
+		cmocka_unit_test(test_wait_unknown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,8 @@
 
 static const struct turn turns[] = {EXAMINE("3", "10"),
 	{"UID SEARCH UID 3", "* SEARCH 3\r\n\1 OK x\r\n"}, SELECT,
-	{"UID STORE 3", "\1 OK x\r\n"}, {NULL}};
+	{"UID STORE 3", "\1 OK x\r\n"}, {"IDLE", "+ idling\r\n"}, {"DONE", "\1 OK x\r\n"},
+	{NULL}};
 
 static const char points[] = "1 before CAPABILITY\n2 after CAPABILITY\n"
 			     "3 before LOGIN\n4 after LOGIN\n"
@@ -18,8 +19,11 @@ static const char points[] = "1 before CAPABILITY\n2 after CAPABILITY\n"
 			     "9 before UID SEARCH\n10 after UID SEARCH\n"
 			     "11 before SELECT\n12 after SELECT\n"
 			     "13 before UID STORE\n14 after UID STORE\n"
-			     "15 before LOGOUT\n";
-#define POINTS 15
+			     "15 before IDLE\n16 after IDLE\n"
+			     "17 before LOGOUT\n";
+#define POINTS 17
+/* Lines that came until then: two points a command, but for DONE. */
+#define LINES(point) ((unsigned)(point) / 2 + ((point) >= 16))
 
 static bool is_lost(const struct script *script)
 {
@@ -30,8 +34,13 @@ static bool is_lost(const struct script *script)
 	       strstr(result->text, "a fault that a test asked for");
 }
 
-/* Opens, looks and marks. Returns how many of the three were done before the connection was
- * lost. */
+static bool on_open(void *ctx, const struct backend_folder_state *state)
+{
+	return true;
+}
+
+/* Opens, looks, marks and waits for news. Returns how many of the four were done before the
+ * connection was lost. */
 static int session(struct script *script)
 {
 	const uint32_t uids[] = {3};
@@ -42,7 +51,10 @@ static int session(struct script *script)
 		.epoch = 7,
 		.uids = uids,
 		.count = 1};
+	const struct backend_wait wait = {"INBOX", 7, 0, -1};
+	const struct backend_wait_sink sink = {NULL, on_open};
 	struct told told = {0};
+	bool news = true;
 
 	script_init(script);
 	script_add(script, script_login);
@@ -57,13 +69,17 @@ static int session(struct script *script)
 	script->backend->ops->remove(script->backend, &mark, &script->result);
 	if (script->result.status != BACKEND_OK)
 		return is_lost(script) ? 2 : -1;
-	return 3;
+	imap_of(script->backend)->caps |= BACKEND_CAP_IDLE;
+	script->backend->ops->wait(script->backend, &wait, &sink, &news, &script->result);
+	if (script->result.status != BACKEND_OK)
+		return is_lost(script) && !news ? 3 : -1;
+	return 4;
 }
 
 /* In a process of its own. 0: as it should be. */
 static int run(int point)
 {
-	static const int done[] = {0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3};
+	static const int done[] = {0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4};
 	struct script script;
 	char what[32];
 	int got;
@@ -76,9 +92,9 @@ static int run(int point)
 	close(script.fd);
 	buf_finish(&script.heard);
 	/* What was cut off before it was sent never came. */
-	if (point && script.turned != (unsigned)point / 2)
+	if (point && script.turned != LINES(point))
 		return 1;
-	return script.wrong[0] || got != (point ? done[point - 1] : 3);
+	return script.wrong[0] || got != (point ? done[point - 1] : 4);
 }
 
 static void run_forked(int point, const char *log)

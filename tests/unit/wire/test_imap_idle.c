@@ -2,8 +2,11 @@
  * test_imap_idle.c - waiting for news of a folder: what counts as news, what ends it, and what
  * a server may do meanwhile.
  */
+#include "child_p.h"
 #include "imap_script.h"
+#include <errno.h>
 #include <mountmail/base/clock.h>
+#include <mountmail/wire/client.h>
 
 #define IDLE_CAPS "* CAPABILITY IMAP4rev1 IDLE\r\n\1 OK done\r\n"
 #define OPENED(exists)                                                                         \
@@ -568,6 +571,90 @@ static void test_flood(void **state)
 	}
 }
 
+/* A wire process, and a client in front of it. */
+struct process {
+	struct test test;
+	int channel;
+	pthread_t thread;
+	int server; /* its connection */
+};
+
+static void *process_run(void *ctx)
+{
+	struct process *process = ctx;
+	struct child *child = child_create(process->channel);
+	struct backend *backend = imap_create_on_fd(
+		process->server, &process->test.script.conf, child_stop_wanted, child);
+
+	imap_of(backend)->watch_fd = process->channel;
+	child_serve(child, backend);
+	backend->ops->close(backend);
+	child_destroy(child);
+	close(process->channel);
+	return NULL;
+}
+
+static int process_dial(void *ctx, int *pid_out, struct error *err)
+{
+	struct process *process = ctx;
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		return error_set(err, errno, "socketpair");
+	process->channel = fds[1];
+	pthread_create(&process->thread, NULL, process_run, process);
+	*pid_out = 1;
+	return fds[0];
+}
+
+static void process_hangup(void *ctx, int pid)
+{
+	struct process *process = ctx;
+
+	pthread_join(process->thread, NULL);
+}
+
+static void process_start(struct process *process, const struct turn *turns)
+{
+	const struct client_dialer dialer = {process, process_dial, process_hangup};
+	struct script *script = &process->test.script;
+	const struct turn login[] = {{"CAPABILITY", IDLE_CAPS},
+		{"LOGIN \"alice\" \"sesame\"", "\1 OK welcome\r\n"}, {"CAPABILITY", IDLE_CAPS},
+		{NULL}};
+	int ends[2];
+
+	*process = (struct process){.test.wake = {-1, -1}};
+	assert_int_equal(pipe(process->test.wake), 0);
+	script_init(script);
+	script_add(script, login);
+	script_add(script, turns);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	script->fd = ends[0];
+	process->server = ends[1];
+	pthread_create(&script->thread, NULL, script_thread, script);
+	script->backend = client_create(&dialer, script->conf.timeout_ms);
+	script->backend->ops->open(script->backend, &script->server, &script->result);
+	assert_status(script, BACKEND_OK);
+}
+
+/* All the way: news, other work, and news that comes with the answer to DONE. */
+static void test_process(void **state)
+{
+	static const struct turn turns[] = {EXAMINE, IDLE("* 4 EXISTS\r\n"), DONE(""), EXAMINE,
+		IDLE("* OK hi\r\n"), DONE("* 4 EXISTS\r\n"), {NULL}};
+	struct process process;
+	struct test *test = &process.test;
+	struct later later = {.test = test, .wakes = true, .left = 1};
+
+	process_start(&process, turns);
+	assert_wait(test, 20000, true);
+	later_start(&later);
+	assert_wait(test, 20000, true);
+	assert_true(test->took_ms < 2000);
+	pthread_join(later.thread, NULL);
+	finish(test);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -586,6 +673,7 @@ int main(void)
 		cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_hung_up),
 		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

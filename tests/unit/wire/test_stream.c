@@ -604,6 +604,78 @@ static void test_watch_may_be_readable(void **state)
 	test_end(&test);
 }
 
+static int await(struct test *test, int64_t ms, int wake_fd)
+{
+	return stream_await(test->stream, clock_now_ms() + ms, wake_fd);
+}
+
+/* Two lines in one record, and the beginning of a third; no deadline, and then the end. */
+static void test_await(void **state)
+{
+	struct test test;
+	int wake[2];
+	int64_t start;
+
+	test_init(&test);
+	serve(&test, "DNS:" HOST, &authority, -1);
+	test.server.says = "* 1 EXISTS\r\n* OK x\r\n* 2 EX";
+	test_connect(&test);
+	expect_tls(&test);
+	test.conf.timeout_ms = 1;
+	stream_deadline(test.stream);
+	assert_int_equal(await(&test, 10000, -1), 1);
+	assert_int_equal(await(&test, 10000, -1), 1);
+	test.conf.timeout_ms = 3000;
+	stream_deadline(test.stream);
+	expect_read(&test, "* 1 EXISTS\r\n* OK x\r\n");
+	start = clock_now_ms();
+	assert_int_equal(await(&test, 100, -1), 0);
+	assert_in_range(clock_now_ms() - start, 100, 2000);
+	assert_int_equal(pipe(wake), 0);
+	assert_int_equal(write(wake[1], "x", 1), 1);
+	assert_int_equal(await(&test, 10000, wake[0]), 0);
+	close(wake[0]);
+	close(wake[1]);
+	assert_string_equal(stream_failure(test.stream), "");
+	/* Not the server's fault: it waits for us. */
+	(void)shutdown(test.server.fd, SHUT_RDWR);
+	assert_int_equal(await(&test, 10000, -1), -1);
+	assert_true(stream_failure(test.stream)[0] != '\0');
+	test_end(&test);
+}
+
+static void test_await_and_watch(void **state)
+{
+	struct test test;
+	char byte;
+
+	plain(&test, NULL, 3000);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, test.watch), 0);
+	assert_int_equal(write(test.watch[1], "x", 1), 1);
+	test_connect(&test);
+	assert_int_equal(await(&test, 10000, -1), 0);
+	assert_int_equal(read(test.watch[0], &byte, 1), 1);
+	assert_int_equal(await(&test, 50, -1), 0);
+	close(test.watch[1]);
+	test.watch[1] = -1;
+	assert_int_equal(await(&test, 10000, -1), -1);
+	assert_string_equal(stream_failure(test.stream), "it is no longer wanted");
+	test_end(&test);
+}
+
+static void test_await_and_guard(void **state)
+{
+	static const struct guard_limits limits = {.line = 8};
+	struct test test;
+
+	plain(&test, "* 123456789 EX", 3000);
+	test_connect(&test);
+	guard_expect(test.guard, &limits);
+	assert_int_equal(await(&test, 10000, -1), -1);
+	assert_non_null(strstr(guard_failure(test.guard), "more than 8 bytes"));
+	test_end(&test);
+}
+
 static void test_end_of_file(void **state)
 {
 	struct test test;
@@ -730,6 +802,9 @@ int main(void)
 		cmocka_unit_test(test_slow_but_steady),
 		cmocka_unit_test(test_watch_ends_the_wait),
 		cmocka_unit_test(test_watch_may_be_readable),
+		cmocka_unit_test(test_await),
+		cmocka_unit_test(test_await_and_watch),
+		cmocka_unit_test(test_await_and_guard),
 		cmocka_unit_test(test_end_of_file),
 		cmocka_unit_test(test_reset_in_the_middle_of_a_record),
 		cmocka_unit_test(test_guard_ends_it),
