@@ -1,6 +1,7 @@
 #include "header_p.h"
 #include "pop3_internal_p.h"
 #include <mountmail/base/xalloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,8 +128,7 @@ static bool fetch_no(struct fetch *fetch, const struct backend_want *want)
 			pop3, fetch->result, POP3_ERR, BACKEND_THROTTLED, "reading messages");
 		return false;
 	}
-	strcpy(text, "");
-	strncat(text, fetch->result->text, sizeof(text) - 1);
+	snprintf(text, sizeof(text), "%.*s", (int)sizeof(text) - 1, fetch->result->text);
 	fetch_failed(fetch, want, BACKEND_MESSAGE_BAD, text);
 	return true;
 }
