@@ -48,6 +48,18 @@ static const char *header_find_id(const char *head, size_t len, size_t *len_out)
 	return NULL;
 }
 
+/* As a scan has read it, for which a CR alone ends a line, too. */
+static bool header_has_id(const char *data, size_t len, const char *message_id)
+{
+	struct mail_fields fields;
+	bool same;
+
+	header_parse(data, len, &fields);
+	same = fields.message_id && strcmp(fields.message_id, message_id) == 0;
+	mail_fields_finish(&fields);
+	return same;
+}
+
 enum header_id header_check_id(const char *data, size_t len, const char *message_id)
 {
 	enum header_id answer = HEADER_ID_UNKNOWN;
@@ -60,12 +72,15 @@ enum header_id header_check_id(const char *data, size_t len, const char *message
 		return HEADER_ID_UNKNOWN;
 	len = header_length(data, len < HEADER_ID_REACH ? len : HEADER_ID_REACH, &whole);
 	id = header_find_id(data, len, &id_len);
-	if (!id)
-		return whole ? HEADER_ID_OTHER : HEADER_ID_UNKNOWN;
-	header_parse(id, id_len, &fields);
+	if (id)
+		header_parse(id, id_len, &fields);
 	if (fields.message_id)
 		answer = strcmp(fields.message_id, message_id) == 0 ? HEADER_ID_SAME
 								    : HEADER_ID_OTHER;
+	else if (!id && whole)
+		answer = HEADER_ID_OTHER;
 	mail_fields_finish(&fields);
+	if (answer == HEADER_ID_OTHER && header_has_id(data, len, message_id))
+		answer = HEADER_ID_SAME;
 	return answer;
 }

@@ -476,6 +476,25 @@ static void test_only_so_much_is_looked_at(void **state)
 	free(text);
 }
 
+static enum header_id check(const char *head, const char *id)
+{
+	return header_check_id(head, strlen(head), id);
+}
+
+/* Whatever a scan reads in a header is what a body is recognised by. */
+static void test_whose_id_it_is(void **state)
+{
+	assert_int_equal(check("A: b\r\nMessage-ID: <a@b>\r\n\r\nx", "<a@b>"), HEADER_ID_SAME);
+	assert_int_equal(check("Message-ID: <c@d>\r\n\r\n", "<a@b>"), HEADER_ID_OTHER);
+	assert_int_equal(check("A: b\r\n\r\nMessage-ID: <a@b>\r\n", "<a@b>"), HEADER_ID_OTHER);
+	assert_int_equal(check("A: b\r\nB", "<a@b>"), HEADER_ID_UNKNOWN);
+	assert_int_equal(
+		check("A: b\rMessage-ID: <a@b>\rC: d\r\rx\r\n\r\n", "<a@b>"), HEADER_ID_SAME);
+	assert_int_equal(
+		check("A: b\rMessage-ID: <c@d>\r\rx\r\n\r\n", "<a@b>"), HEADER_ID_OTHER);
+	assert_int_equal(check("Message-ID: <a@b>\rC: d\r\n\r\n", "<a@b>"), HEADER_ID_SAME);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -488,6 +507,7 @@ int main(void)
 		cmocka_unit_test(test_senders),
 		cmocka_unit_test(test_a_whole_header),
 		cmocka_unit_test(test_line_ends),
+		cmocka_unit_test(test_whose_id_it_is),
 		cmocka_unit_test(test_there_is_nothing),
 		cmocka_unit_test(test_a_megabyte_takes_no_time),
 		cmocka_unit_test(test_only_so_much_is_looked_at),
