@@ -8,6 +8,7 @@
 #include <mountmail/base/xalloc.h>
 #include <mountmail/mail/folder.h>
 #include <mountmail/store/folders.h>
+#include <mountmail/store/messages.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -91,7 +92,57 @@ static void shown_finish(struct shown_list *list)
 	free(list->items);
 }
 
-static void json_folders(struct json *json, struct fs_thread *thread)
+/* What cannot be removed, of a maildrop's one folder. */
+static void twins_read(struct fs_thread *thread, const struct shown_list *list,
+	struct store_twins *twins_out, uint32_t *messages_out)
+{
+	*twins_out = (struct store_twins){0};
+	*messages_out = 0;
+	for (size_t i = 0; i < list->count; i++) {
+		struct store_twins twins;
+
+		if (store_folder_twins(thread->reader, list->items[i].folder.id, &twins) < 0)
+			log_warning("status: the messages cannot be read from the cache");
+		twins_out->shared += twins.shared;
+		twins_out->nameless += twins.nameless;
+		*messages_out += list->items[i].folder.messages;
+	}
+}
+
+static void json_pop3(
+	struct json *json, struct fs_thread *thread, const struct shown_list *list)
+{
+	struct store_twins twins;
+	uint32_t messages;
+
+	twins_read(thread, list, &twins, &messages);
+	json_object_begin(json, "pop3");
+	json_int(json, "shared_uidl", twins.shared);
+	json_int(json, "no_uidl", twins.nameless);
+	json_object_end(json);
+}
+
+static void text_pop3(struct buf *out, struct fs_thread *thread, const struct shown_list *list)
+{
+	struct store_twins twins;
+	uint32_t messages;
+
+	twins_read(thread, list, &twins, &messages);
+	if (twins.nameless && twins.nameless == messages)
+		buf_append_str(out, "POP3: the server has no UIDL: messages can be read, and "
+				    "none can be removed\n");
+	else if (twins.nameless)
+		buf_printf(out,
+			"POP3: %" PRIu32 " message%s no UIDL: to be read, not to be removed\n",
+			twins.nameless, twins.nameless == 1 ? " has" : "s have");
+	if (twins.shared)
+		buf_printf(out,
+			"POP3: %" PRIu32 " messages share a UIDL with another: to be read, not "
+			"to be removed\n",
+			twins.shared);
+}
+
+static void json_folders(struct json *json, struct fs_thread *thread, bool pop3)
 {
 	struct shown_list list;
 
@@ -110,6 +161,8 @@ static void json_folders(struct json *json, struct fs_thread *thread)
 		json_object_end(json);
 	}
 	json_array_end(json);
+	if (pop3)
+		json_pop3(json, thread, &list);
 	shown_finish(&list);
 }
 
@@ -146,7 +199,7 @@ void status_json(struct fs_thread *thread, struct buf *out)
 	json_string(json, "error", account->error[0] ? account->error : NULL);
 	json_pids(json, fs, account);
 	json_int(json, "connections", account->connections);
-	json_folders(json, thread);
+	json_folders(json, thread, account->brief);
 	json_object_begin(json, "cache");
 	json_int(json, "bytes", (int64_t)totals.body_bytes);
 	json_int(json, "limit", (int64_t)totals.body_limit);
@@ -171,11 +224,13 @@ static void text_bytes(struct buf *out, uint64_t bytes)
 	buf_printf(out, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
 }
 
-static void text_folders(struct buf *out, struct fs_thread *thread)
+static void text_folders(struct buf *out, struct fs_thread *thread, bool pop3)
 {
 	struct shown_list list;
 
 	shown_read(&list, thread);
+	if (pop3)
+		text_pop3(out, thread, &list);
 	buf_append_str(out, "  messages     cached  folder\n");
 	for (size_t i = 0; i < list.count; i++) {
 		const struct store_folder *folder = &list.items[i].folder;
@@ -212,5 +267,5 @@ void status_text(struct fs_thread *thread, struct buf *out)
 	}
 	buf_append_char(out, '\n');
 	removals_text(thread, &removals, out);
-	text_folders(out, thread);
+	text_folders(out, thread, account->brief);
 }

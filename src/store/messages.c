@@ -217,3 +217,24 @@ int store_messages_walk_shown(struct store_reader *reader, const struct store_fo
 
 	return walk_do(reader, &walk, after, each, ctx);
 }
+
+int store_folder_twins(
+	struct store_reader *reader, int64_t folder_id, struct store_twins *twins_out)
+{
+	sqlite3_stmt *stmt = db_prepare(&reader->db,
+		"SELECT count(uidl), count(*) - count(uidl) FROM messages"
+		" WHERE id > ?1 AND id <= ?2 AND state & ?3");
+	int result;
+
+	*twins_out = (struct store_twins){0};
+	db_bind_int(stmt, 1, message_row(folder_id, 0));
+	db_bind_int(stmt, 2, message_row(folder_id, UINT32_MAX));
+	db_bind_int(stmt, 3, MESSAGE_STATE_TWIN);
+	result = db_step(&reader->db, stmt);
+	if (result == 1) {
+		twins_out->shared = (uint32_t)sqlite3_column_int64(stmt, 0);
+		twins_out->nameless = (uint32_t)sqlite3_column_int64(stmt, 1);
+	}
+	db_reset(stmt);
+	return result < 0 ? -EIO : 0;
+}

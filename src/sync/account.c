@@ -117,6 +117,7 @@ void account_status(struct account *account, struct account_status *status_out)
 	memset(status_out, 0, sizeof(*status_out));
 	pthread_mutex_lock(&account->mutex);
 	status_out->state = account->state;
+	status_out->brief = account->conf.brief;
 	status_out->connections = account->online;
 	snprintf(status_out->error, sizeof(status_out->error), "%s", account->error);
 	snprintf(status_out->server, sizeof(status_out->server), "%s", account->server);

@@ -34,6 +34,15 @@ void worker_close(struct worker *worker)
 	worker_drop(worker);
 }
 
+/* Once, not at each of many short sessions. */
+static void connect_note_caps(const struct account *account, uint32_t caps)
+{
+	if (caps & ~account->caps & BACKEND_CAP_NO_UIDL)
+		log_warning("%s: the server has no UIDL, by which a message could be told from "
+			    "others: they can be read, and none can be removed",
+			account->conf.name);
+}
+
 static void connect_good(struct worker *worker, const struct backend_server *server)
 {
 	struct account *account = worker->account;
@@ -48,6 +57,7 @@ static void connect_good(struct worker *worker, const struct backend_server *ser
 	account->refused = false;
 	account->state = ACCOUNT_ONLINE;
 	account->error[0] = '\0';
+	connect_note_caps(account, server->caps);
 	account->caps = server->caps;
 	snprintf(account->server, sizeof(account->server), "%s", server->name);
 }

@@ -88,6 +88,16 @@ int store_messages_walk(struct store_reader *reader, int64_t folder_id, uint32_t
 
 struct store_folder;
 
+/* Messages of a POP3 maildrop that cannot be told from others (mail_message.twin). */
+struct store_twins {
+	uint32_t shared;   /* they share their UIDL with another */
+	uint32_t nameless; /* they have none */
+};
+
+/* Counts them; goes over all messages of the folder. 0 or -EIO. */
+int store_folder_twins(struct store_reader *reader, int64_t folder_id,
+	struct store_twins *twins_out);
+
 /* The same without those that the journal hides (see journal.h). */
 int store_messages_walk_shown(struct store_reader *reader, const struct store_folder *folder,
 	uint32_t after, enum store_columns columns,

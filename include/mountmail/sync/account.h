@@ -168,6 +168,7 @@ bool account_cancel(struct account *account, struct account_wait *wait);
 
 struct account_status {
 	enum account_state state;
+	bool brief;                /* account_conf.brief: a POP3 maildrop */
 	char error[512];           /* why not online, or ""; for people */
 	char server[128];
 	unsigned connections;      /* open now */

@@ -3,7 +3,7 @@ import socket
 import ssl
 
 
-class Refused(Exception):
+class Refused(RuntimeError):
     """The server said -ERR."""
 
 
@@ -86,6 +86,7 @@ class Pop3:
 def bodies(port, user, **more):
     """All there is, read in a session of its own."""
     session = Pop3(port, user, **more)
+    session.uidls()  # some servers write them into the messages, from then on
     found = session.retr_all()
     session.quit()
     return found

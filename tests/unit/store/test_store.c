@@ -275,6 +275,35 @@ static void test_survey(void **state)
 	assert_int_equal(body_check(fixture->reader, id, 3), -ENOENT);
 }
 
+/* Of a maildrop: those that share a UIDL, and those that have none. */
+static void test_twins(void **state)
+{
+	struct fixture *fixture = *state;
+	struct store_batch_end end = {.complete = true};
+	struct store_twins twins;
+	struct store_batch *batch;
+	char a[] = "a", b[] = "b";
+	char *uidls[] = {a, b, b, b, NULL};
+	int64_t id;
+
+	list(fixture, inbox, 1);
+	id = folder_id(fixture, STORE_ROOT, "INBOX");
+	batch = store_batch_create(fixture->store, id);
+	for (uint32_t i = 0; i < 5; i++) {
+		struct mail_message message = {
+			.uid = UINT32_MAX - i, .uidl = uidls[i], .twin = i > 0};
+
+		store_batch_add(batch, &message);
+	}
+	assert_int_equal(store_batch_commit(batch, &end, NULL, NULL), 0);
+	store_batch_destroy(batch);
+	assert_int_equal(store_folder_twins(fixture->reader, id, &twins), 0);
+	assert_int_equal(twins.shared, 3);
+	assert_int_equal(twins.nameless, 1);
+	assert_int_equal(store_folder_twins(fixture->reader, id + 1, &twins), 0);
+	assert_int_equal(twins.shared + twins.nameless, 0);
+}
+
 static void test_body_round_trip_and_verified_size(void **state)
 {
 	struct fixture *fixture = *state;
@@ -474,6 +503,7 @@ int main(void)
 		TEST(test_tags_do_not_depend_on_the_cache),
 		TEST(test_totals),
 		TEST(test_survey),
+		TEST(test_twins),
 		TEST(test_body_round_trip_and_verified_size),
 		TEST(test_damaged_body_is_forgotten),
 		TEST(test_limit_drops_the_coldest),
