@@ -3,9 +3,8 @@
 #include <stdio.h>
 
 static const char usage[] =
-	"mountmail mounts a mail account as a folder: IMAP folders are directories, messages "
-	"are\n"
-	"files.\n"
+	"mountmail mounts a mail account as a folder: IMAP folders, or a POP3 inbox, are\n"
+	"directories, messages are files.\n"
 	"\n"
 	"Usage:\n"
 	"  mountmail [-f] [-d] [-o OPTION[,OPTION...]] ACCOUNT|URL MOUNTPOINT\n"
@@ -17,7 +16,8 @@ static const char usage[] =
 	"  mountmail umount  MOUNTPOINT [--force] [--timeout SECONDS]\n"
 	"\n"
 	"  ACCOUNT     a section of ~/.config/mountmail/config\n"
-	"  URL         imaps://user@host[:port][/folder], or imap:// for STARTTLS\n"
+	"  URL         imaps://user@host[:port][/folder], or imap:// for STARTTLS;\n"
+	"              pop3s://user@host[:port], or pop3:// for STLS\n"
 	"\n"
 	"  -f          stay in the foreground, with the log on standard error\n"
 	"  -d          as -f, and log every request of the kernel\n"

@@ -1,7 +1,7 @@
 """Every command that README.md and the man page show is run as it stands; every sample is loaded.
 
 A program called mountmail, first in PATH, stands between: it puts the test's server in the place of
-imap.example.org and adds what the test's account needs. So what a reader types is what runs.
+imap.example.org and pop.example.org and adds what the test's account needs. So what a reader types is what runs.
 """
 import os
 import re
@@ -16,12 +16,16 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / 'README.md').read_text()
 PAGE = (ROOT / 'contrib' / 'man' / 'mountmail.1').read_text()
 URL = 'imaps://alice@imap.example.org'
+POP3_URL = 'pop3s://alice@pop.example.org'
 MOUNTPOINT = 6  # the exit status that comes after options and configuration were found good
 
 STAND_IN = '''#!/usr/bin/python3
 import os, sys
-binary, url, common, passfile = {binary!r}, {url!r}, {common!r}, {passfile!r}
-arguments = [a.replace({documented!r}, url).replace('cafile=~/server.pem', 'ro') for a in sys.argv[1:]]
+binary, urls, common, passfile = {binary!r}, {urls!r}, {common!r}, {passfile!r}
+arguments = sys.argv[1:]
+for documented, real in urls:
+    arguments = [a.replace(documented, real) for a in arguments]
+arguments = [a.replace('cafile=~/server.pem', 'ro') for a in arguments]
 if arguments[0] not in ('status', 'refresh', 'queue', 'flush', 'umount') and not arguments[0].startswith('--'):
     text = ' '.join(arguments)
     if 'passfile=' not in text and 'passcmd=' not in text and 'work' not in arguments:
@@ -68,7 +72,8 @@ class Session:
         self.bin = home / 'bin'
         self.bin.mkdir()
         self.script('mountmail', STAND_IN.format(
-            binary=mount.binary, url=mount.url, documented=URL,
+            binary=mount.binary, urls=[(URL, mount.url), (
+                POP3_URL, f'pop3s://{mount.user}@localhost:{dovecot.pop3s_port}')],
             common=f'cafile={dovecot.cafile}', passfile=f'passfile={home}/secret'))
         self.script('pass', '#!/bin/sh\n[ "$1" = show ] && echo secret\n')
         config = home / '.config' / 'mountmail' / 'config'

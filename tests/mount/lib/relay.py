@@ -51,7 +51,7 @@ class Relay:
                 server.sendall(data)
             server.shutdown(socket.SHUT_WR)
         except OSError:
-            pass
+            self.end(server)
 
     def whole_lines(self, server):
         """What the server says; with rewrite, up to the end of a line each time."""
@@ -76,6 +76,12 @@ class Relay:
                 self.received += len(data)
             client.shutdown(socket.SHUT_WR)
         except OSError:
+            self.end(server)  # nobody reads it any more: as a client that is gone
+
+    def end(self, sock):
+        try:
+            sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
             pass
 
     def count(self, what):
@@ -86,10 +92,7 @@ class Relay:
         """Ends every connection, as a server that restarts does."""
         with self.lock:
             for sock in self.sockets:
-                try:
-                    sock.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
+                self.end(sock)
             self.sockets.clear()
 
     def away(self):
