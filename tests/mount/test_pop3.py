@@ -189,6 +189,20 @@ def test_odd_bytes(pop3, drop):
     assert compare(mount, wanted) == len(ODD)
 
 
+def test_an_answer_that_ends_too_soon(pop3, drop):
+    """Dovecot sends a message whose first line is a dot as one that is empty, and more behind it: the session
+    is out of step, and is given up. All others can be read, and nothing is taken for what it is not."""
+    drop.server.put(drop.user, 'INBOX', [message(1), b'.\r\n.\r\n', message(2), message(3)])
+    mount = pop3(options='poll=0,timeout=10').start().wait_listed()
+    read = []
+    for path in mount.files().values():
+        try:
+            read.append(path.read_bytes())
+        except OSError as error:
+            assert error.errno in (errno.EIO, errno.ETIMEDOUT, errno.ESTALE)
+    assert sorted(body for body in read if body) == messages(1, 3)
+
+
 def test_an_empty_one(pop3, drop):
     assert drop.fill([]) == []
     mount = pop3().start().wait_listed()

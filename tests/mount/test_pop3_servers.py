@@ -40,7 +40,8 @@ TWINS = [b'From: a@example.org\r\nSubject: same\r\n\r\nThe same.\r\n'] * 2
 
 @pytest.fixture(scope='module', params=[Mailutils, Popa3d, SolidPop3d], ids=lambda kind: kind.__name__)
 def server(request, scratch):
-    need(os.getuid() == 0 or not os.environ.get('CI'), 'only root can start these servers')
+    if os.getuid():
+        pytest.skip('only root can start these servers')
     made = None
     try:
         made = request.param(ROOT / '.cache' / 'pop3', scratch / request.param.__name__)
