@@ -72,8 +72,9 @@ void removals_set_trash(struct account *account, struct trash *trash);
 struct removals_place *removals_place(struct removals *removals, int64_t id);
 void removals_forget(struct removals *removals, int64_t id);
 
-/* timer.c: makes the journal durable when that is due; the mutex is opened meanwhile. */
-void removals_sync(struct account *account, int64_t now_ms);
+/* For timer.c: makes the journal durable when that is due. True: the mutex was opened
+ * meanwhile. */
+bool removals_sync(struct account *account, int64_t now_ms);
 
 /*
  * removal.c: sends a chunk of what is due. Without the mutex; removals.running is set, and

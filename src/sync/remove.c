@@ -155,19 +155,20 @@ static void removals_gather(struct account *account, int64_t now, bool final)
 	}
 }
 
-void removals_sync(struct account *account, int64_t now_ms)
+bool removals_sync(struct account *account, int64_t now_ms)
 {
 	struct removals *removals = &account->removals;
 	int result;
 
 	if (!removals->sync_at_ms || now_ms < removals->sync_at_ms)
-		return;
+		return false;
 	removals->sync_at_ms = 0;
 	pthread_mutex_unlock(&account->mutex);
 	result = journal_sync(account->conf.journal);
 	pthread_mutex_lock(&account->mutex);
 	if (result < 0 && !removals->sync_at_ms)
 		removals->sync_at_ms = now_ms + (int64_t)account->tuning.journal_sync_ms;
+	return true;
 }
 
 /* What is removed, as the store has it. */

@@ -41,7 +41,9 @@ void *timer_main(void *ctx)
 		struct told told = {0};
 
 		timer_poll(account, now);
-		removals_sync(account, now);
+		/* The mutex was open: all may be otherwise, and who said so was not heard. */
+		if (removals_sync(account, now))
+			continue;
 		waits_expire(&account->waits, now, &told);
 		if (told.head) {
 			account_unlock_tell(account, &told);

@@ -270,6 +270,23 @@ static bool run_remove(struct removal_run *run)
 	return true;
 }
 
+/*
+ * No run is at work, and none begins any more: one that tries marked rows again would be cut
+ * off by the end of this process, and leave them as sent.
+ */
+static bool run_rests(struct removal_run *run)
+{
+	struct removals *removals = &run->account->removals;
+	bool rests;
+
+	pthread_mutex_lock(&run->account->mutex);
+	rests = !removals->running;
+	if (rests)
+		removals->due_ms = INT64_MAX;
+	pthread_mutex_unlock(&run->account->mutex);
+	return rests;
+}
+
 /* Waits until nothing is to be sent. */
 static bool run_drain(struct removal_run *run)
 {
@@ -279,7 +296,7 @@ static bool run_drain(struct removal_run *run)
 	account_flush(run->account);
 	do {
 		journal_counts(run->journal, &counts);
-		if (!counts.queued && !counts.sent)
+		if (!counts.queued && !counts.sent && run_rests(run))
 			return true;
 		usleep(LOOK_AGAIN_US);
 	} while (clock_now_ms() < end);
