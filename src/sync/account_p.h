@@ -54,7 +54,7 @@ struct worker {
 	bool no_move; /* the server refused MOVE on this connection; the worker's own */
 	bool no_idle; /* likewise IDLE */
 	uint32_t watched_exists, watched_uidnext; /* of INBOX, when last waited for news */
-	bool online;  /* the backend is open and works */
+	bool online;				  /* the backend is open and works */
 	bool idle;
 	bool looked;	   /* a folder was looked at on this connection */
 	int64_t opened_ms; /* when this connection was begun */
@@ -97,6 +97,7 @@ struct account {
 	struct worker workers[ACCOUNT_CONNECTIONS_MAX];
 	unsigned threads, opening, online, idle;
 	struct worker *watcher; /* who waits for news with the server, NULL: nobody */
+	int64_t watch_at_ms;	/* nobody waits there before */
 	int wake_fd;		/* eventfd: readable when the watcher is wanted */
 	int64_t inbox;		/* its id, once it was listed; 0 */
 	pthread_t timer;
@@ -134,8 +135,8 @@ void account_unlock_tell(struct account *account, struct told *told);
 /* status_changed. The mutex must not be held. */
 void account_status_changed(struct account *account);
 /*
- * There is something to do, or a time moved: wakes the workers, also the one that waits for news
- * with its server. With the mutex held.
+ * There is something to do, or a time moved: wakes the workers, also the one that waits for
+ * news with its server. With the mutex held.
  */
 void account_wake(struct account *account);
 /* The answer to account_wait_first; the first one counts. With the mutex held. */

@@ -6,13 +6,20 @@
 /* Nobody is kept longer from what else there may be to do. */
 #define WATCH_MAX_MS (20 * 60 * 1000)
 
-bool watch_may(const struct worker *worker)
+/* After news, or a failure: a server that makes up either is not asked without end. */
+#define WATCH_PAUSE_MS 500
+
+int64_t watch_when(const struct worker *worker)
 {
 	const struct account *account = worker->account;
 
-	return worker->backend->ops->wait && (account->caps & BACKEND_CAP_IDLE) &&
-	       !account->conf.brief && !worker->no_idle && account->inbox &&
-	       !account->watcher && !account->stopping;
+	if (!worker->backend->ops->wait || !(account->caps & BACKEND_CAP_IDLE) ||
+		account->conf.brief || worker->no_idle || !account->inbox || account->watcher ||
+		account->stopping)
+		return INT64_MAX;
+	return account->watch_at_ms > account->queue.hold_until_ms
+		       ? account->watch_at_ms
+		       : account->queue.hold_until_ms;
 }
 
 /* INBOX as it is stored. False: there is nothing yet that could become another. */
@@ -55,6 +62,8 @@ static void watch_settle(
 {
 	struct account *account = worker->account;
 
+	if (news || result->status != BACKEND_OK)
+		account->watch_at_ms = clock_now_ms() + WATCH_PAUSE_MS;
 	switch (result->status) {
 	case BACKEND_OK:
 		worker_prove(worker);

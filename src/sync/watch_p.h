@@ -7,8 +7,11 @@
 
 #include "worker_p.h"
 
-/* Whether this worker is the one to wait there: one of them does, where the server can. */
-bool watch_may(const struct worker *worker);
+/*
+ * When this worker may wait there: one of them does, where the server can. In the past: now.
+ * INT64_MAX: it has no reason to.
+ */
+int64_t watch_when(const struct worker *worker);
 
 /*
  * Waits until there is news, account_wake, or wake_at_ms (INT64_MAX: for long). What is news is

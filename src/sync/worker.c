@@ -155,7 +155,7 @@ static int64_t worker_wake_at(const struct worker *worker, int64_t now)
 static void worker_sleep(struct worker *worker, int64_t now)
 {
 	struct account *account = worker->account;
-	int64_t wake;
+	int64_t wake, watch = INT64_MAX;
 	struct timespec at;
 
 	if (worker->online && !worker->idle) {
@@ -164,10 +164,14 @@ static void worker_sleep(struct worker *worker, int64_t now)
 		account->idle++;
 	}
 	wake = worker_wake_at(worker, now);
-	if (worker->online && watch_may(worker)) {
+	if (worker->online)
+		watch = watch_when(worker);
+	if (watch <= now) {
 		watch_run(worker, wake);
 		return;
 	}
+	if (watch < wake)
+		wake = watch;
 	at = clock_at_ms(wake);
 	if (wake == INT64_MAX)
 		pthread_cond_wait(&account->work, &account->mutex);

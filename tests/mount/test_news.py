@@ -1,7 +1,6 @@
 """What happens on the server shows in the mount, without being asked for."""
 import os
 import subprocess
-import time
 
 from lib.mount import until
 
@@ -16,23 +15,13 @@ def append(client, word):
     assert client.append('INBOX', None, None, MAIL % (word, word))[0] == 'OK'
 
 
-def waiting(mount):
-    """The connection waits for news: nothing to do is left."""
-    until(lambda: mount.status()['connections'] == 1 and mount.status()['folders'][0]['listed'],
-          'all is listed')
-    time.sleep(1)
-
-
 def test_mail_comes_and_goes_by_itself(mounts, dovecot, user):
     dovecot.put(user, 'INBOX', [MAIL % (b'first', b'first')])
     mount = mounts(user, options='poll=0').start()  # nobody looks now and then
     until(lambda: len(names(mount)) == 1, 'the first is listed')
-    waiting(mount)
     client = dovecot.imap(user)
     append(client, b'second')
-    begun = time.monotonic()
     until(lambda: any('second' in name for name in names(mount)), 'the second shows', 10)
-    assert time.monotonic() - begun < 5
     client.select('INBOX')
     client.uid('STORE', '1', '+FLAGS.SILENT', '(\\Deleted)')
     client.uid('EXPUNGE', '1')
@@ -45,6 +34,5 @@ def test_reading_is_not_kept_waiting(mounts, dovecot, user):
     mount = mounts(user, options='poll=0').start()
     until(lambda: len(names(mount)) == 20, 'all are listed')
     for name in sorted(names(mount)):
-        waiting_since = time.monotonic()
-        subprocess.run(['cat', str(mount.point / 'INBOX' / name)], check=True, stdout=subprocess.DEVNULL)
-        assert time.monotonic() - waiting_since < 5
+        subprocess.run(['cat', str(mount.point / 'INBOX' / name)], check=True, stdout=subprocess.DEVNULL,
+                       timeout=20)
