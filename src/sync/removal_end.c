@@ -30,8 +30,8 @@ bool removal_over(struct removal *removal)
 		removal->from = 0;
 		removal->to = removal->count;
 		removal_settle(removal, ITEM_NONE, JOURNAL_PARKED,
-			"the server has numbered the folder's messages anew; nothing was "
-			"removed");
+			"the server has numbered the folder's messages anew: which one was "
+			"meant cannot be told any more");
 		return false;
 	case BACKEND_FOLDER_GONE:
 	case BACKEND_REFUSED:

@@ -37,7 +37,6 @@ static const char look_still[] =
 /* A look at the folder's own messages. */
 struct look_here {
 	struct removal *removal;
-	bool stopped;
 };
 
 static bool here_on_begin(void *ctx, const struct backend_folder_state *state)

@@ -70,7 +70,6 @@ int64_t removals_next_due(const struct account *account);
 void removals_set_trash(struct account *account, struct trash *trash);
 /* The standing of a place, made when there is none. Borrowed until the next call. */
 struct removals_place *removals_place(struct removals *removals, int64_t id);
-void removals_forget(struct removals *removals, int64_t id);
 
 /* For timer.c: makes the journal durable when that is due. True: the mutex was opened
  * meanwhile. */

@@ -118,15 +118,6 @@ struct removals_place *removals_place(struct removals *removals, int64_t id)
 	return &removals->places[removals->count++];
 }
 
-void removals_forget(struct removals *removals, int64_t id)
-{
-	for (size_t i = 0; i < removals->count; i++)
-		if (removals->places[i].id == id) {
-			removals->places[i] = removals->places[--removals->count];
-			return;
-		}
-}
-
 /* Those that come soon after one another go in one command. With the mutex held. */
 static void removals_gather(struct account *account, int64_t now, bool final)
 {
@@ -246,8 +237,12 @@ static const char *const brake_reasons[] = {
 	[BRAKE_ALL] = "more messages than brake= allows were removed for good within a minute",
 };
 
-/* Another one that nothing brings back. With it those go that were not sent yet. */
-static enum brake_verdict remove_brake(struct account *account, const struct remove *remove)
+/*
+ * Another one that nothing brings back. With it those go that were not sent yet; when they
+ * cannot be held, it is not removed either. 0, -ENOSPC, -EIO.
+ */
+static int remove_brake(
+	struct account *account, const struct remove *remove, enum brake_verdict *verdict_out)
 {
 	enum brake_verdict verdict;
 	int64_t held;
@@ -256,8 +251,9 @@ static enum brake_verdict remove_brake(struct account *account, const struct rem
 	verdict = brake_judge(&account->removals.brake, remove->folder.id, remove->shown,
 		account->conf.brake, clock_now_ms());
 	pthread_mutex_unlock(&account->mutex);
+	*verdict_out = verdict;
 	if (verdict == BRAKE_OFF)
-		return verdict;
+		return 0;
 	/* Those of other folders may have been meant, but the storm is one. */
 	held = journal_brake(account->conf.journal, 0, brake_reasons[verdict]);
 	if (held > 0)
@@ -265,7 +261,7 @@ static enum brake_verdict remove_brake(struct account *account, const struct rem
 			    "\"mountmail queue MOUNTPOINT --release\" says that it was meant "
 			    "(--undo all brings them back)",
 			account->conf.name, brake_reasons[verdict]);
-	return verdict;
+	return held < 0 ? (int)held : 0;
 }
 
 static int remove_note(struct account *account, const struct remove *remove, const char *name,
@@ -316,8 +312,9 @@ int account_remove(struct account *account, struct store_reader *reader, int64_t
 	}
 	final = remove_is_final(account, reader, &remove.folder);
 	if (final)
-		verdict = remove_brake(account, &remove);
-	result = remove_note(account, &remove, name, final, verdict);
+		result = remove_brake(account, &remove, &verdict);
+	if (result == 0)
+		result = remove_note(account, &remove, name, final, verdict);
 	remove_finish(&remove);
 	if (result < 0)
 		return result;
