@@ -1,3 +1,4 @@
+#include "pread_p.h"
 #include "row_p.h"
 #include "segments_p.h"
 #include <assert.h>
@@ -221,24 +222,6 @@ static bool body_is_still(struct store_reader *reader, int64_t folder_id, uint32
 	       now.checksum == place->checksum;
 }
 
-static ssize_t body_pread(int fd, void *data, size_t len, uint64_t offset)
-{
-	size_t got = 0;
-
-	while (got < len) {
-		ssize_t n = pread(fd, (char *)data + got, len - got, (off_t)(offset + got));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -EIO;
-		if (n == 0)
-			break;
-		got += (size_t)n;
-	}
-	return (ssize_t)got;
-}
-
 static bool body_is_whole(int fd, const struct body_place *place)
 {
 	enum { PIECE = 256 << 10 };
@@ -251,7 +234,7 @@ static bool body_is_whole(int fd, const struct body_place *place)
 		XXH3_64bits_reset(hash);
 	while (whole && done < place->length) {
 		uint64_t left = place->length - done;
-		ssize_t n = body_pread(
+		ssize_t n = pread_all(
 			fd, piece, left < PIECE ? (size_t)left : PIECE, place->offset + done);
 
 		whole = n > 0;
@@ -326,8 +309,10 @@ ssize_t body_read(struct store_reader *reader, int64_t folder_id, uint32_t uid, 
 	fd = segment_open(reader->store, place.segment);
 	if (fd < 0)
 		return fd == -ENOENT ? -ENODATA : -EIO;
-	result = body_pread(fd, data, len, place.offset + offset);
+	result = pread_all(fd, data, len, place.offset + offset);
 	close(fd);
+	if (result < 0)
+		result = -EIO;
 	if (!body_is_still(reader, folder_id, uid, &place))
 		return -ENODATA;
 	/* A segment that ends early is damaged: the caller fetches again. */

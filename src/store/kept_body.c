@@ -1,4 +1,5 @@
 #include "kept_p.h"
+#include "pread_p.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <mountmail/base/log.h>
@@ -8,25 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
-
-/* Up to len bytes; fewer at the end only. -errno. */
-static ssize_t body_pread(int fd, void *data, size_t len, uint64_t offset)
-{
-	size_t got = 0;
-
-	while (got < len) {
-		ssize_t n = pread(fd, (char *)data + got, len - got, (off_t)(offset + got));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		got += (size_t)n;
-	}
-	return (ssize_t)got;
-}
 
 /* Why the bytes are not those of the row; NULL when they are. */
 static const char *body_compare(int fd, const struct kept_row *row)
@@ -42,7 +24,7 @@ static const char *body_compare(int fd, const struct kept_row *row)
 	XXH3_64bits_reset(hash);
 	while (!why && done < row->length) {
 		uint64_t left = row->length - done;
-		ssize_t n = body_pread(fd, piece, left < PIECE ? (size_t)left : PIECE, done);
+		ssize_t n = pread_all(fd, piece, left < PIECE ? (size_t)left : PIECE, done);
 
 		if (n <= 0) {
 			why = n < 0 ? strerror((int)-n) : "it has another length";
@@ -171,7 +153,7 @@ ssize_t kept_read(struct kept *kept, uint32_t uid, void *data, size_t len, uint6
 		len = 0;
 	else if (len > file->length - offset)
 		len = (size_t)(file->length - offset);
-	result = body_pread(file->fd, data, len, offset);
+	result = pread_all(file->fd, data, len, offset);
 	if (result >= 0 && (size_t)result == len) {
 		kept_file_put(kept, file);
 		return result;
